@@ -1,0 +1,89 @@
+"""What a scan keeps of each dense frame, and the two protocols around it: encoders make it, scorers read it.
+
+Shape legend: `T` dense frames, `B` frames in a batch, `D` width of the class token, `h w` grid of cells,
+`c` width of a cell's signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from holmesvau.types import FloatArray, IndexArray, ScoreArray
+
+HalfArray = npt.NDArray[np.float16]
+
+# Called as work goes on: stage name, how much is done, how much there is (None when unknown), in the stage's unit.
+Progress = Callable[[str, float, float | None], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoded:
+    """One batch out of an encoder: class tokens `pooled[B, D]` and small signatures of places `cells[B, h, w, c]`."""
+
+    pooled: HalfArray
+    cells: HalfArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """The features of a whole video, often memory-mapped: slicing reads only what is asked for.
+
+    `index[T]` int64 frame numbers, `seconds[T]` float64, `pooled[T, D]` and `cells[T, h, w, c]` float16.
+    """
+
+    index: IndexArray
+    seconds: FloatArray
+    pooled: HalfArray
+    cells: HalfArray
+    stride_seconds: float
+    encoder: str
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+class Encoder(Protocol):
+    """A frozen picture encoder: EfficientNet-Lite0, or the vision tower of any InternVL model.
+
+    `fingerprint` changes whenever the same picture would give other numbers (weights, preprocessing, precision),
+    so that stored features are never mixed. `input_size` is the (width, height) the reader should scale frames to
+    before `encode`, or None when the encoder wants them as they are. `batch_size` is the size it runs best at.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def cells_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def input_size(self) -> tuple[int, int] | None: ...
+    @property
+    def batch_size(self) -> int: ...
+
+    def encode(self, frames: npt.NDArray[np.uint8]) -> Encoded:
+        """Encode `frames[B, H, W, 3]` uint8 RGB."""
+        ...
+
+
+class Scorer(Protocol):
+    """Turns the features of a video into an anomaly score in [0, 1] for each dense frame.
+
+    `input_width` is the class-token width it was made for, or None when any encoder will do.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def input_width(self) -> int | None: ...
+
+    def score(self, features: Features) -> ScoreArray:
+        """Scores `[T]` float32 in [0, 1], deterministic: the same features give the same scores."""
+        ...

@@ -1,0 +1,39 @@
+"""The errors a user can cause or must act on: each is a sentence that says what happened, where, and what to do.
+
+Everything else that is raised is a bug. The command line prints the sentence of a `HolmesError` and ends with
+its `exit_code`; a bug ends with a traceback and exit code 1.
+"""
+
+from __future__ import annotations
+
+
+class HolmesError(Exception):
+    """Base of all errors with a message meant for people. `exit_code` is what the command line ends with."""
+
+    exit_code = 2
+
+
+class InputError(HolmesError, ValueError):
+    """An argument or option is not usable: the message prints the offending value."""
+
+
+class ConfigError(InputError):
+    """A configuration file or `--set` override has an unknown key or an unusable value."""
+
+
+class VideoError(HolmesError):
+    """A video cannot be opened, read or cut: `camera.mp4: no video stream (1 audio stream found). …`."""
+
+
+class OutputError(HolmesError):
+    """A result cannot be written (no permission, full disk): nothing half-written is left behind."""
+
+
+class ModelError(HolmesError):
+    """A checkpoint cannot be loaded or used: wrong architecture, missing or damaged file, too little memory."""
+
+
+class MissingPartError(HolmesError, ImportError):
+    """An optional part is not installed: the message names what to install."""
+
+    exit_code = 3

@@ -1,0 +1,88 @@
+"""What the pipeline asks of a model that sees and speaks, whatever runs behind it.
+
+Shape legend: `N` chosen frames, `P` tokens a frame, `W` width of the language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from holmesvau.types import FloatArray, FrameBatch, IndexArray
+
+# Earlier turns of a conversation about the same frames: (question, answer) pairs.
+History = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationOptions:
+    """How an answer is generated. Greedy by default, so that the same video gives the same words."""
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisualTokens:
+    """Frames as a model keeps them after encoding once: ask as many questions as you like.
+
+    `index[N]` and `seconds[N]` say which frames they are; `tokens` has `N` rows and is the model's own business
+    (projected features `[N, P, W]` for local models, pictures for an endpoint).
+    """
+
+    index: IndexArray
+    seconds: FloatArray
+    tokens: Any
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def select(self, rows: Sequence[int]) -> VisualTokens:
+        """Only these rows, in this order, without encoding again."""
+        picked = np.asarray(rows, dtype=np.int64)
+        tokens = [self.tokens[i] for i in rows] if isinstance(self.tokens, list) else self.tokens[picked]
+        return VisualTokens(self.index[picked], self.seconds[picked], tokens)
+
+
+class VisionLanguageModel(Protocol):
+    """A model that answers questions about frames."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames it was trained to see at once (16 in the paper)."""
+        ...
+
+    def info(self) -> dict[str, Any]:
+        """What goes into `report.json` under `model`: name, backend, dtype, device, parameters, source."""
+        ...
+
+    def encode(self, frames: FrameBatch) -> VisualTokens:
+        """See `N` frames once."""
+        ...
+
+    def answer(
+        self, visual: VisualTokens, question: str, *, history: History = (), options: GenerationOptions | None = None
+    ) -> str:
+        """The whole answer to one question."""
+        ...
+
+    def answer_many(
+        self, visual: VisualTokens, questions: Sequence[str], *, options: GenerationOptions | None = None
+    ) -> list[str]:
+        """Answers to several questions about the same frames, in order, as one batch where that is faster."""
+        ...
+
+    def stream(
+        self, visual: VisualTokens, question: str, *, history: History = (), options: GenerationOptions | None = None
+    ) -> Iterator[str]:
+        """The answer in pieces as they are generated; joined, they are what `answer` returns."""
+        ...
