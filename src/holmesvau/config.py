@@ -12,12 +12,14 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from holmesvau.errors import ConfigError
 
+C = TypeVar("C")
 
-def load[C](cls: type[C], path: str | Path | None = None, overrides: Iterable[str] = ()) -> C:
+
+def load(cls: type[C], path: str | Path | None = None, overrides: Iterable[str] = ()) -> C:
     """Read a `.toml` or `.json` file into `cls`, then apply overrides such as `"sampler.tau=0.2"`.
 
     Raises:
@@ -45,7 +47,7 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     return data
 
 
-def from_dict[C](cls: type[C], data: Mapping[str, Any], where: str = "configuration") -> C:
+def from_dict(cls: type[C], data: Mapping[str, Any], where: str = "configuration") -> C:
     """Build the dataclass `cls` from nested mappings; see `load` for what is refused."""
     from pydantic import TypeAdapter, ValidationError
 

@@ -50,6 +50,21 @@ class VisualTokens:
         return VisualTokens(self.index[picked], self.seconds[picked], tokens)
 
 
+def join(parts: Sequence[VisualTokens]) -> VisualTokens:
+    """Several encoded groups of frames as one, in the order given."""
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0].tokens, list):
+        tokens: Any = [token for part in parts for token in part.tokens]
+    else:
+        import torch
+
+        tokens = torch.cat([part.tokens for part in parts])
+    return VisualTokens(
+        np.concatenate([part.index for part in parts]), np.concatenate([part.seconds for part in parts]), tokens
+    )
+
+
 class VisionLanguageModel(Protocol):
     """A model that answers questions about frames."""
 

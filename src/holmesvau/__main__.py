@@ -1,0 +1,5 @@
+"""`python -m holmesvau` is the `holmesvau` command."""
+
+from holmesvau.cli import main
+
+main()
