@@ -1,0 +1,25 @@
+"""A `Report` as files: JSON, a self-contained page, subtitles, tables and clips.
+
+    from holmesvau import report
+    report.write(watched, "out/")                       # report.json, report.html, events.vtt, curve.csv
+    again = report.from_json("out/report.json")
+
+Importing it loads neither torch nor av; `holmesvau.video.cut` is loaded when clips are asked for.
+"""
+
+from __future__ import annotations
+
+from holmesvau.report.json import from_json, to_json
+from holmesvau.report.sentences import clock, span_clock, summary_lines
+from holmesvau.report.write import DEFAULT_FORMATS, FORMATS, write
+
+__all__ = [
+    "DEFAULT_FORMATS",
+    "FORMATS",
+    "clock",
+    "from_json",
+    "span_clock",
+    "summary_lines",
+    "to_json",
+    "write",
+]

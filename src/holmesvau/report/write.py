@@ -1,0 +1,125 @@
+"""Writing a report's files: either all of those asked for appear, whole, or none does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from holmesvau.errors import InputError, OutputError
+from holmesvau.report.html import to_html
+from holmesvau.report.json import dump, to_json
+from holmesvau.report.subtitles import to_srt, to_vtt
+from holmesvau.report.tables import curve_csv, events_csv, events_jsonl
+from holmesvau.types import Report
+
+log = logging.getLogger(__name__)
+
+Writer = Callable[[Report], str]
+
+_TEXTS: dict[str, tuple[str, Writer]] = {
+    "json": ("report.json", lambda report: dump(to_json(report)) + "\n"),
+    "vtt": ("events.vtt", to_vtt),
+    "curve": ("curve.csv", curve_csv),
+    "srt": ("events.srt", to_srt),
+    "csv": ("events.csv", events_csv),
+    "jsonl": ("events.jsonl", events_jsonl),
+}
+FORMATS = ("json", "html", *(name for name in _TEXTS if name != "json"), "clips")
+DEFAULT_FORMATS = ("json", "html", "vtt", "curve")
+
+
+def write(
+    report: Report,
+    out_dir: str | Path,
+    *,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    video_path: str | Path | None = None,
+) -> dict[str, Path]:
+    """Write the report into `out_dir`, which is made when it is not there, and say which format is where.
+
+    `formats`: `json` report.json, `html` report.html, `vtt` events.vtt, `curve` curve.csv, `srt` events.srt,
+    `csv` events.csv, `jsonl` events.jsonl, `clips` a folder of one mp4 an event. `video_path` is where the
+    video lies now when it is not at `report.video.path`: the page plays it from there, clips are cut from it.
+
+    Every file is written beside its place and renamed when all are complete: a full disk, an interruption or
+    a folder that cannot be written leaves what was there before.
+
+    Raises:
+        InputError: for an unknown format.
+        OutputError: when the files cannot be written.
+        VideoError: when clips cannot be cut from the video.
+    """
+    out_dir = Path(out_dir)
+    for name in formats:
+        if name not in FORMATS:
+            raise InputError(f"There is no report format {name!r}; there are {', '.join(FORMATS)}.")
+    texts = {}
+    for name in dict.fromkeys(formats):
+        if name == "html":
+            texts[name] = ("report.html", to_html(report, out_dir, video_path))
+        elif name in _TEXTS:
+            file_name, writer = _TEXTS[name]
+            texts[name] = (file_name, writer(report))
+    with _reported(out_dir), _folder(out_dir):
+        written = _write_all(out_dir, texts)
+    return {name: written[name] for name in dict.fromkeys(formats)}
+
+
+def _write_all(out_dir: Path, texts: dict[str, tuple[str, str]]) -> dict[str, Path]:
+    partial: list[tuple[Path, Path]] = []
+    try:
+        for file_name, text in texts.values():
+            # A path may hold bytes that are no text; written so, a JSON reader gets them back.
+            data = text.encode("utf-8", errors="backslashreplace")
+            partial.append((_partial(out_dir, file_name, data), out_dir / file_name))
+        while partial:
+            source, target = partial[0]
+            source.replace(target)
+            partial.pop(0)
+    finally:
+        for source, _ in partial:
+            source.unlink(missing_ok=True)
+    return {name: out_dir / file_name for name, (file_name, _) in texts.items()}
+
+
+def _partial(out_dir: Path, file_name: str, data: bytes) -> Path:
+    """The data on disk under a name of its own; nothing is left when it does not fit."""
+    path = out_dir / f".{file_name}.{secrets.token_hex(4)}.partial"
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+@contextlib.contextmanager
+def _folder(out_dir: Path) -> Iterator[None]:
+    """Make the folder, and take away again what was made when nothing could be put into it."""
+    made = [folder for folder in (out_dir, *out_dir.parents) if not folder.exists()]
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _reported(out_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OutputError(
+            f"{out_dir}: the report cannot be written ({why}). Give a folder that can be written, with room."
+        ) from error
