@@ -240,12 +240,14 @@ def onnx_model(folded: list[list[Folded]], projection: FloatWeights) -> bytes:
 def signature_projection(folded: list[list[Folded]], width: int = SIGNATURE) -> FloatWeights:
     """Orthonormal directions `[D, c]` along which the head convolution can move a cell the most.
 
-    They come from the weights alone, so no footage is built in, and keep distances better than random directions:
-    see `benchmarks/results/encoder.md`.
+    They come from the weights alone, so no footage is built in, and keep distances better than random
+    directions do: see `benchmarks/results/encoder.md`.
     """
-    head = folded[-1][0].weight[:, :, 0, 0]
-    directions, _, _ = np.linalg.svd(head.astype(np.float64), full_matrices=False)
-    return np.ascontiguousarray(directions[:, :width], dtype=np.float32)
+    head = folded[-1][0].weight[:, :, 0, 0].astype(np.float64)
+    # The left singular vectors of [1280, 320], by way of the small Gram matrix.
+    strengths, inner = np.linalg.eigh(head.T @ head)
+    directions = head @ inner / np.sqrt(strengths)
+    return np.ascontiguousarray(directions[:, ::-1][:, :width], dtype=np.float32)
 
 
 class EfficientNetEncoder:
