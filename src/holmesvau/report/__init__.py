@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from holmesvau.report.json import from_json, to_json
 from holmesvau.report.sentences import clock, span_clock, summary_lines
-from holmesvau.report.write import DEFAULT_FORMATS, FORMATS, write
+from holmesvau.report.write import DEFAULT_FORMATS, FORMATS, check_writable, write
 
 __all__ = [
     "DEFAULT_FORMATS",
     "FORMATS",
+    "check_writable",
     "clock",
     "from_json",
     "span_clock",

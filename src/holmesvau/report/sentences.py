@@ -89,7 +89,7 @@ def _found(report: Report) -> str:
     strongest = sorted(events, key=lambda event: -np.nan_to_num(event.peak_score))[:EVENTS_NAMED]
     strongest.sort(key=lambda event: event.span.start)
     return (
-        f"{count} in {total}, {clock(together)} long together; "
+        f"{count} in {total}, {clock(together)} of it together; "
         f"the {EVENTS_NAMED} strongest: {_listed([_named(event) for event in strongest])}."
     )
 

@@ -23,13 +23,13 @@ Writer = Callable[[Report], str]
 _TEXTS: dict[str, tuple[str, Writer]] = {
     "json": ("report.json", lambda report: dump(to_json(report)) + "\n"),
     "vtt": ("events.vtt", to_vtt),
-    "curve": ("curve.csv", curve_csv),
+    "csv": ("curve.csv", curve_csv),
     "srt": ("events.srt", to_srt),
-    "csv": ("events.csv", events_csv),
+    "events-csv": ("events.csv", events_csv),
     "jsonl": ("events.jsonl", events_jsonl),
 }
 FORMATS = ("json", "html", *(name for name in _TEXTS if name != "json"), "clips")
-DEFAULT_FORMATS = ("json", "html", "vtt", "curve")
+DEFAULT_FORMATS = ("json", "html", "vtt", "csv")
 
 
 def write(
@@ -41,9 +41,9 @@ def write(
 ) -> dict[str, Path]:
     """Write the report into `out_dir`, which is made when it is not there, and say which format is where.
 
-    `formats`: `json` report.json, `html` report.html, `vtt` events.vtt, `curve` curve.csv, `srt` events.srt,
-    `csv` events.csv, `jsonl` events.jsonl, `clips` a folder of one mp4 an event. `video_path` is where the
-    video lies now when it is not at `report.video.path`: the page plays it from there, clips are cut from it.
+    `formats`: `json` report.json, `html` report.html, `vtt` events.vtt, `csv` curve.csv, `srt` events.srt,
+    `events-csv` events.csv, `jsonl` events.jsonl, `clips` a folder of one mp4 an event. `video_path` is where
+    the video lies now when it is not at `report.video.path`: the page plays it, clips are cut from it.
 
     Every file is written beside its place and renamed when all are complete: a full disk, an interruption or
     a folder that cannot be written leaves what was there before.
@@ -67,6 +67,17 @@ def write(
     with _reported(out_dir), _folder(out_dir):
         written = _write_all(out_dir, texts)
     return {name: written[name] for name in dict.fromkeys(formats)}
+
+
+def check_writable(out_dir: str | Path) -> None:
+    """Say now, before hours are spent watching, that a report could not be written into this folder.
+
+    Raises:
+        OutputError: when a file cannot be made in it. A folder that is not there yet is not left behind.
+    """
+    out_dir = Path(out_dir)
+    with _reported(out_dir), _folder(out_dir, keep=False):
+        _partial(out_dir, "report.json", b"{}").unlink()
 
 
 def _write_all(out_dir: Path, texts: dict[str, tuple[str, str]]) -> dict[str, Path]:
@@ -101,17 +112,18 @@ def _partial(out_dir: Path, file_name: str, data: bytes) -> Path:
 
 
 @contextlib.contextmanager
-def _folder(out_dir: Path) -> Iterator[None]:
-    """Make the folder, and take away again what was made when nothing could be put into it."""
+def _folder(out_dir: Path, *, keep: bool = True) -> Iterator[None]:
+    """Make the folder; take away what was made when nothing could be put into it, or without `keep`."""
     made = [folder for folder in (out_dir, *out_dir.parents) if not folder.exists()]
+    done = False
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         yield
-    except BaseException:
-        for folder in made:
+        done = keep
+    finally:
+        for folder in () if done else made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        raise
 
 
 @contextlib.contextmanager
