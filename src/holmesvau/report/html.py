@@ -171,7 +171,7 @@ def _events(report: Report) -> str:
         return f'{head}<p class="quiet">No abnormal stretch was found.</p></section>'
     note = ""
     if not is_described(report):
-        note = '<p class="quiet">No model has described these events: their times and scores are all there is.</p>'
+        note = '<p class="quiet">No model has described these events: times and scores are all there is.</p>'
     cards = [_event(report, number, event) for number, event in enumerate(report.events, 1)]
     return f"{head}{note}{''.join(cards)}</section>"
 

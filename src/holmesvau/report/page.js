@@ -198,7 +198,8 @@
     frames.forEach((frame) => mark(frame.element, frame === near));
     if (!playable && near && near.image) {
       still.querySelector("img").src = near.image.src;
-      still.querySelector("figcaption").textContent = `Chosen frame at ${clock(near.seconds, 1)}`;
+      const far = Math.abs(near.seconds - cursor) > Math.max(1, 2 * data.stride);
+      still.querySelector("figcaption").textContent = `${far ? "Nearest chosen frame, at" : "Chosen frame at"} ${clock(near.seconds, 1)}`;
       still.hidden = false;
     }
   }
