@@ -12,13 +12,15 @@ import numpy.typing as npt
 from holmesvau.errors import InputError
 from holmesvau.types import FloatArray, IndexArray, Span
 
-# Times come from whole ticks of a clock, grids from multiples of a float: a frame this close counts as on the grid.
+# Times come from whole ticks of a clock, grids from multiples of a float: a frame this close counts as on the
+# grid.
 _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Exactly one of `every` (frames), `every_seconds` and `keyframes`; grids start at the video's first frame.
+    """Exactly one of `every` (frames), `every_seconds` and `keyframes`; grids start at the video's first
+    frame.
 
     Only frames within `span` (seconds) and numbered `start_index` or higher are wanted.
     """
@@ -47,7 +49,9 @@ class Choice:
             raise InputError(f"start_index = {self.start_index!r}: give a frame number, 0 or more.")
 
     def ranks(self, seconds: FloatArray, keys: npt.NDArray[np.bool_] | None) -> IndexArray:
-        """The wanted frame numbers, rising, of a video whose `seconds[T]` and keyframe flags `keys[T]` are known."""
+        """The wanted frame numbers, rising, of a video whose `seconds[T]` and keyframe flags `keys[T]` are
+        known.
+        """
         if self.every is not None:
             wanted = np.arange(0, len(seconds), int(self.every), dtype=np.int64)
         elif self.every_seconds is not None:
@@ -62,7 +66,9 @@ class Choice:
         return wanted.astype(np.int64, copy=False)
 
     def stepper(self) -> Callable[[int, float, bool], bool]:
-        """The same choice for a video that is only known frame by frame: call with number, seconds, is keyframe."""
+        """The same choice for a video that is only known frame by frame: call with number, seconds, is
+        keyframe.
+        """
         last_cell = -1
 
         def wanted(index: int, seconds: float, key: bool) -> bool:

@@ -42,7 +42,7 @@ class Orientation:
 def orientation(frame: VideoFrame) -> Orientation:
     """From the display matrix; angles that are not quarter turns are rounded to the nearest one."""
     try:
-        matrix = np.frombuffer(frame.side_data[SideDataType.DISPLAYMATRIX], dtype=np.int32)
+        matrix = np.frombuffer(memoryview(frame.side_data[SideDataType.DISPLAYMATRIX]), dtype=np.int32)  # type: ignore[typeddict-item]
     except KeyError:
         return Orientation()
     a, b, c, d = (float(matrix[i]) for i in (0, 1, 3, 4))
@@ -70,5 +70,5 @@ class Converter:
         width, height = self._stored
         rgb = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
         plane = rgb.planes[0]
-        rows = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(-1, plane.line_size)
         target[...] = self._turn.apply(rows[:height, : width * 3].reshape(height, width, 3))

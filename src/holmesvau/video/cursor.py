@@ -10,23 +10,23 @@ from typing import Literal
 
 import av.error
 import numpy as np
-from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from holmesvau.types import IndexArray
 from holmesvau.video.index import FrameIndex, Run, plan
-from holmesvau.video.session import Session
+from holmesvau.video.session import Session, VideoPacket
 
 _log = logging.getLogger(__name__)
 
 # Reading on through this many packets is cheaper than a seek.
 _NEAR = 250
-# Small stretches are decoded again from an earlier keyframe when a frame is missing: some "keyframes" (gradual
-# refresh) only give whole pictures after a while.
+# Small stretches are decoded again from an earlier keyframe when a frame is missing: some "keyframes"
+# (gradual refresh) only give whole pictures after a while.
 _SMALL_RUN = 8
 _TRIES_BACK = (0, 1, 3)
 
-# "nonref": frames that no other frame needs are decoded only when wanted. "nonkey": nothing but keyframes is decoded.
+# "nonref": frames that no other frame needs are decoded only when wanted. "nonkey": nothing but keyframes is
+# decoded.
 Skip = Literal["nothing", "nonref", "nonkey"]
 
 
@@ -39,7 +39,7 @@ class Cursor:
         self.session = open_session()
         self._packets = self.session.packets()
         self._position = 0
-        self._pushed: Packet | None = None
+        self._pushed: VideoPacket | None = None
 
     def close(self) -> None:
         """Release the file."""
@@ -47,7 +47,9 @@ class Cursor:
         self.session.close()
 
     def frames(self, wanted: IndexArray, skip: Skip = "nothing") -> Iterator[tuple[int, VideoFrame]]:
-        """The frames `wanted` (rising, distinct) with their numbers, rising. What does not come is entered as lost."""
+        """The frames `wanted` (rising, distinct) with their numbers, rising. What does not come is entered as
+        lost.
+        """
         if skip == "nonkey" and len(wanted):
             positions = self._index.position[wanted]
             run = Run(int(positions.min()), int(positions.max()), wanted, key=0)
@@ -116,7 +118,7 @@ class Cursor:
                 context.flush_buffers()
         yield session.drain()
 
-    def _next(self) -> Packet | None:
+    def _next(self) -> VideoPacket | None:
         """The next packet; `_position` then is the place after it."""
         packet, self._pushed = self._pushed, None
         if packet is None:
@@ -130,8 +132,10 @@ class Cursor:
         self._position += 1
         return packet
 
-    def _place(self, packet: Packet) -> int | None:
-        """Where a packet stands in decoding order; None for one that shows no frame or is not in the index."""
+    def _place(self, packet: VideoPacket) -> int | None:
+        """Where a packet stands in decoding order; None for one that shows no frame or is not in the
+        index.
+        """
         pts, ranks = packet.pts, self._index.pts
         if pts is None:
             return None
@@ -179,7 +183,9 @@ class Cursor:
 
 
 class _Matcher:
-    """Gives decoded frames their numbers by timestamp, keeps the wanted ones, and enters what never came as lost."""
+    """Gives decoded frames their numbers by timestamp, keeps the wanted ones, and enters what never came as
+    lost.
+    """
 
     def __init__(self, index: FrameIndex, run: Run, session: Session | None, every_frame: bool) -> None:
         self._pts = index.pts
@@ -224,7 +230,9 @@ class _Matcher:
                 self._lose(rank, rank + 1)
 
     def _lose_decoded(self, start: int, stop: int) -> None:
-        """Of these frames, those whose packets were decoded: one shown earlier may stand later in the file."""
+        """Of these frames, those whose packets were decoded: one shown earlier may stand later in the
+        file.
+        """
         positions = self._position[start:stop]
         for rank in np.flatnonzero((positions >= self._begin) & (positions <= self._end)).tolist():
             self._lose(start + rank, start + rank + 1)

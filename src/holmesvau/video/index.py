@@ -1,4 +1,5 @@
-"""Where every frame of a file is: presentation order, times and keyframes, read from packets without decoding.
+"""Where every frame of a file is: presentation order, times and keyframes, read from packets without
+decoding.
 
 Shape legend: `T` shown frames, `P` packets in decoding order, `K` keyframes.
 """
@@ -7,13 +8,13 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from av.packet import Packet
 
 from holmesvau.types import FloatArray, IndexArray
-from holmesvau.video.session import Session
+from holmesvau.video.session import Session, VideoPacket
 
 _NO_TIME = -(1 << 63)
 
@@ -22,9 +23,10 @@ _NO_TIME = -(1 << 63)
 class FrameIndex:
     """About 25 bytes a frame.
 
-    `pts[T]` are the shown frames' timestamps in ticks, rising; `position[T]` each frame's place among the packets.
-    `packet_pts[P]` are timestamps in decoding order. `key_position[K]` rises; `key_rank[K]` is the keyframe's frame
-    number (frames before the first shown one count negatively), `key_seek[K]` the ticks to seek to.
+    `pts[T]` are the shown frames' timestamps in ticks, rising; `position[T]` each frame's place among the
+    packets. `packet_pts[P]` are timestamps in decoding order. `key_position[K]` rises; `key_rank[K]` is the
+    keyframe's frame number (frames before the first shown one count negatively), `key_seek[K]` the ticks to
+    seek to.
     """
 
     pts: array[int]
@@ -50,8 +52,9 @@ class FrameIndex:
 def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | None, int]:
     """Read all packets of a freshly opened session. `first_pts` is the first frame that decodes.
 
-    Returns the index and the number of packets. The index is None when packets do not tell where frames are: missing
-    or repeated timestamps, or a decoder whose frames do not carry the packets' ones. Such a file must be counted.
+    Returns the index and the number of packets. The index is None when packets do not tell where frames are:
+    missing or repeated timestamps, or a decoder whose frames do not carry the packets' ones. Such a file must
+    be counted.
     """
     packet_pts, shown = array("q"), bytearray()
     key_position, key_seek = array("q"), array("q")
@@ -59,10 +62,9 @@ def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | No
     usable = True
     last_duration = 0
     for packet in session.packets():
-        pts = packet.pts
-        if pts is None:
-            usable = False
-            pts = _NO_TIME
+        told = packet.pts
+        usable = usable and told is not None
+        pts = _NO_TIME if told is None else told
         if packet.is_keyframe:
             key_position.append(len(packet_pts))
             key_seek.append(pts if packet.dts is None else packet.dts)
@@ -79,17 +81,17 @@ def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | No
     if count > 1 and not (np.diff(in_order) > 0).all():
         return None, count
     keep = np.frombuffer(shown, dtype=np.bool_)[by_time] & (in_order >= first_pts)
-    pts = in_order[keep]
-    if not len(pts) or pts[0] != first_pts:
+    shown_pts = in_order[keep]
+    if not len(shown_pts) or shown_pts[0] != first_pts:
         return None, count
     keys = np.frombuffer(key_position, dtype=np.int64)
     return (
         FrameIndex(
-            pts=array("q", pts.tobytes()),
+            pts=array("q", shown_pts.tobytes()),
             position=by_time[keep],
             packet_pts=packet_pts,
             key_position=keys,
-            key_rank=np.where(ticks[keys] >= first_pts, np.searchsorted(pts, ticks[keys]), -1),
+            key_rank=np.where(ticks[keys] >= first_pts, np.searchsorted(shown_pts, ticks[keys]), -1),
             key_seek=np.frombuffer(key_seek, dtype=np.int64),
             last_duration=last_duration,
         ),
@@ -97,8 +99,10 @@ def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | No
     )
 
 
-def _is_shown(packet: Packet, codec: str) -> bool:
-    """False for the hidden reference pictures of VP8 and VP9, which have a packet of their own and no frame."""
+def _is_shown(packet: VideoPacket, codec: str) -> bool:
+    """False for the hidden reference pictures of VP8 and VP9, which have a packet of their own and no
+    frame.
+    """
     if codec in ("vp8", "libvpx"):
         return bool(memoryview(packet)[0] & 0x10)
     if codec in ("vp9", "libvpx-vp9"):
@@ -124,10 +128,11 @@ _GAP = 32
 
 
 def plan(index: FrameIndex, wanted: IndexArray, keys_back: int = 0) -> list[Run]:
-    """What to decode for the frames `wanted` (rising): each from a keyframe that stands before it in both orders.
+    """What to decode for the frames `wanted` (rising): each from a keyframe that stands before it in both
+    orders.
 
-    A leading picture of an open group stands before its keyframe in presentation and after it in decoding, and needs
-    the group before. `keys_back` starts that many keyframes earlier.
+    A leading picture of an open group stands before its keyframe in presentation and after it in decoding,
+    and needs the group before. `keys_back` starts that many keyframes earlier.
     """
     if not len(wanted):
         return []
@@ -142,8 +147,7 @@ def plan(index: FrameIndex, wanted: IndexArray, keys_back: int = 0) -> list[Run]
     breaks = np.flatnonzero(begin[1:] > reach[:-1] + _GAP) + 1
     bounds = [0, *breaks.tolist(), len(wanted)]
     return [
-        Run(int(begin[a]), int(reach[b - 1]), wanted[a:b], int(key[a:b].min()))
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        Run(int(begin[a]), int(reach[b - 1]), wanted[a:b], int(key[a:b].min())) for a, b in pairwise(bounds)
     ]
 
 

@@ -19,7 +19,9 @@ _DEFAULT_FPS = 25.0
 
 
 class LiveStream:
-    """One connection. A second `walk` goes on where the first one stopped; frame numbers and times go on as well."""
+    """One connection. A second `walk` goes on where the first one stopped; frame numbers and times go on as
+    well.
+    """
 
     def __init__(self, source: Source, losses: Losses, threads: int, session: Session | None = None) -> None:
         self._source = source
@@ -74,7 +76,7 @@ class LiveStream:
     def fetch(self, wanted: IndexArray) -> Iterator[tuple[int, float, VideoFrame]]:
         """Raises InputError: what has passed is gone."""
         raise InputError(
-            f"{self._source.name}: a live source cannot be read again, so frames cannot be asked for by number "
+            f"{self._source.name}: a live source cannot be read again, so no frame can be asked for by number "
             f"(frame {int(wanted[0])}). Keep the frames that frames() gives."
         )
 

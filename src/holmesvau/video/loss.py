@@ -32,7 +32,9 @@ class Lost:
 
 @dataclass(slots=True)
 class Losses:
-    """Collects losses while frames are read: merged ranges of frame numbers, and sentences, each said once."""
+    """Collects losses while frames are read: merged ranges of frame numbers, and sentences, each said
+    once.
+    """
 
     notes: list[str] = field(default_factory=list)
     decoder_errors: int = 0

@@ -23,8 +23,8 @@ from holmesvau.video.source import Source
 
 _log = logging.getLogger(__name__)
 
-# Codecs whose non-reference frames can be left out without any other frame changing. Not HEVC: there a picture that
-# its own temporal layer does not need may be needed by a higher one.
+# Codecs whose non-reference frames can be left out without any other frame changing. Not HEVC: there a
+# picture that its own temporal layer does not need may be needed by a higher one.
 _SKIPPABLE = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video"})
 # Below this share of wanted frames the others are skipped where the codec allows.
 _SPARSE = 0.5
@@ -32,7 +32,9 @@ _DEFAULT_FPS = 25.0
 
 
 class MediaFile:
-    """A source that can be read as often as needed; every pass opens it anew and so does not disturb the others."""
+    """A source that can be read as often as needed; every pass opens it anew and so does not disturb the
+    others.
+    """
 
     def __init__(self, source: Source, losses: Losses, threads: int) -> None:
         self._source, self._losses, self._threads = source, losses, threads
@@ -42,7 +44,7 @@ class MediaFile:
             frame = next(session.frames(), None)
             if frame is None:
                 raise VideoError(
-                    f"{source.name}: not one picture of its {session.context.codec.long_name} video can be decoded. "
+                    f"{source.name}: not one picture of its video ({session.context.name}) can be decoded. "
                     "The file is damaged or cut off: copy it again."
                 )
             self.turn = orientation(frame)
@@ -76,8 +78,8 @@ class MediaFile:
             index, packets = read_index(session, self._first_pts)
         if 0 < packets < self._header_frames:
             self._losses.note(
-                f"{self._source.name}: its header speaks of {self._header_frames} frames, {packets} are there; "
-                "it was cut off or its header is wrong."
+                f"{self._source.name}: the header speaks of {self._header_frames} frames, but "
+                f"{packets} are there: it was cut off or its header is wrong."
             )
         if index is None:
             _log.debug("%s: frames are counted, packets do not tell where they are", self._source.name)
@@ -160,7 +162,9 @@ class MediaFile:
                         return
 
     def _counted(self, session: Session) -> Iterator[tuple[int, float, VideoFrame]]:
-        """All frames, numbered as they come. Times that are missing or do not rise are made up from the rate."""
+        """All frames, numbered as they come. Times that are missing or do not rise are made up from the
+        rate.
+        """
         step = 1.0 / self._header_fps
         last = -step
         for index, frame in enumerate(session.frames()):

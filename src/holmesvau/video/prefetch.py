@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 
 from holmesvau.types import FrameBatch
 
-# Seconds to wait for the reading thread when the consumer leaves early. It looks up after every packet; only a
-# silent network source takes longer, and its own time-out ends it then.
+# Seconds to wait for the reading thread when the consumer leaves early. It looks up after every packet; only
+# a silent network source takes longer, and its own time-out ends it then.
 _PATIENCE = 2.0
 
 
 class Prefetch:
-    """Runs `produce(stopped)` in a thread, at most `depth` batches ahead. Exceptions arrive at the consumer."""
+    """Runs `produce(stopped)` in a thread, at most `depth` batches ahead. Exceptions arrive at the
+    consumer.
+    """
 
     def __init__(self, produce: Callable[[threading.Event], Iterator[FrameBatch]], depth: int) -> None:
         self._produce = produce

@@ -54,13 +54,15 @@ def open_video(source: str | Path, *, fps: float | None = None, threads: int = 0
     """Open a video; use it as a context manager.
 
     Args:
-        source: a file, an address (http, https, rtsp, rtmp, tcp, udp, file, …), a device such as `/dev/video0`, a
-            named pipe, or a folder of pictures in natural order. Streams, devices and pipes are live.
+        source: a file, an address (http, https, rtsp, rtmp, tcp, udp, file, …), a device such as
+            `/dev/video0`, a named pipe, or a folder of pictures in natural order. Streams, devices and pipes
+            are live.
         fps: how many pictures of a folder make a second (25 when not given); not for other sources.
         threads: decoder threads; 0 lets the decoder choose.
 
     Raises:
-        VideoError: when nothing can be read: missing, empty, no video stream, no picture decodes, no answer in 15 s.
+        VideoError: when nothing can be read: missing, empty, no video stream, no picture decodes, no answer
+            in 15 s.
         InputError: when an argument is unusable.
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
@@ -79,7 +81,8 @@ def open_video(source: str | Path, *, fps: float | None = None, threads: int = 0
 
 
 class Video:
-    """An open video. Frames are numbered in presentation order from 0; seconds count from the first shown frame.
+    """An open video. Frames are numbered in presentation order from 0; seconds count from the first shown
+    frame.
 
     Pictures come upright (rotation metadata applied) as RGB. Nothing holds more than a few batches of them.
     """
@@ -126,9 +129,11 @@ class Video:
             every: every n-th frame, counted from frame 0 (the default is every frame).
             every_seconds: the first frame at or after each multiple of so many seconds, none twice.
             keyframes: only frames that decode by themselves.
-            size: (width, height) to scale to; far cheaper than scaling full pictures. None keeps the video's size.
+            size: (width, height) to scale to; far cheaper than scaling full pictures. None keeps the video's
+                size.
             batch_size: frames a batch; the last one may hold fewer, and so may those of a live source.
-            span: only frames within these seconds. The grids of `every` and `every_seconds` stay where they are.
+            span: only frames within these seconds. The grids of `every` and `every_seconds` stay where they
+                are.
             start_index: only frames of this number or higher: what resuming an interrupted scan needs.
 
         Frames that cannot be decoded are left out and entered in `lost`.
@@ -146,7 +151,8 @@ class Video:
     def at(self, indices: Sequence[int] | IndexArray, *, size: tuple[int, int] | None = None) -> FrameBatch:
         """Exactly the frames `indices[N]`, in the order asked for; duplicates are allowed.
 
-        `size` (width, height) scales them. They equal what reading the video in order gives for these numbers.
+        `size` (width, height) scales them. They equal what reading the video in order gives for these
+        numbers.
 
         Raises:
             InputError: when a number lies outside the video, or the source is live.
@@ -163,7 +169,8 @@ class Video:
             outside = asked[(asked < 0) | (asked >= count)]
             if outside.size:
                 raise InputError(
-                    f"{self.info.path}: there is no frame {int(outside[0])}; it has {count} frames, 0 to {count - 1}."
+                    f"{self.info.path}: there is no frame {int(outside[0])}; it has {count} frames, "
+                    f"0 to {count - 1}."
                 )
         converter = self._pictures.converter(size)
         width, height = converter.size
@@ -179,8 +186,8 @@ class Video:
         if np.isnan(seconds).any():
             missing = np.unique(asked[np.isnan(seconds)])
             raise VideoError(
-                f"{self.info.path}: frame {int(missing[0])} cannot be decoded ({len(missing)} of the {len(unique)} asked "
-                "for): the file is damaged there. Ask for other frames."
+                f"{self.info.path}: frame {int(missing[0])} cannot be decoded ({len(missing)} of the "
+                f"{len(unique)} asked for): the file is damaged there. Ask for other frames."
             )
         return FrameBatch(frames, asked, seconds)
 
@@ -199,8 +206,8 @@ class Video:
             said.append(f"{self.info.path}: {lost}")
         elif self._losses.decoder_errors:
             said.append(
-                f"{self.info.path}: the decoder stumbled {self._losses.decoder_errors} times: pictures near damaged "
-                "places may look wrong."
+                f"{self.info.path}: the decoder stumbled {self._losses.decoder_errors} times: pictures near "
+                "damaged places may look wrong."
             )
         return said
 

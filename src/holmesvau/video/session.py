@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import av.error
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from holmesvau.video.loss import Losses
 from holmesvau.video.source import Source, open_container, video_stream
 
 _log = logging.getLogger(__name__)
 
-# A demuxer that returns this many errors in a row has nothing more to give: without an end it would go on for ever.
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+# A demuxer that returns this many errors in a row has nothing more to give: without an end it would go on for
+# ever.
 _ERRORS_IN_A_ROW = 64
 
 
@@ -53,7 +57,7 @@ class Session:
         """Release file and decoder; harmless when called twice."""
         self.container.close()
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self) -> Generator[VideoPacket]:
         """Packets of the video stream in decoding order, to the end or to where nothing more can be read."""
         errors = 0
         while not self.stopped.is_set():
@@ -75,7 +79,7 @@ class Session:
                     self.losses.note(f"{self.source.name}: nothing more could be read past a damaged place.")
                     return
 
-    def decode(self, packet: Packet) -> list[VideoFrame]:
+    def decode(self, packet: VideoPacket) -> list[VideoFrame]:
         """Frames that come out when `packet` goes in, in presentation order; none when it is broken."""
         try:
             return self.context.decode(packet)

@@ -15,7 +15,8 @@ from av.video.stream import VideoStream
 
 from holmesvau.errors import InputError, VideoError
 
-# Seconds without a sign of life after which a connection is given up, so that nothing hangs on a dead address.
+# Seconds without a sign of life after which a connection is given up, so that nothing hangs on a dead
+# address.
 OPEN_TIMEOUT = 15.0
 READ_TIMEOUT = 15.0
 
@@ -29,7 +30,8 @@ _LIVE_SCHEMES = frozenset(
 class Source:
     """`name` is what messages and reports show (without a password), `address` what libav opens.
 
-    `live` sources are opened once and have no end that is known beforehand; `remote` ones come over a network.
+    `live` sources are opened once and have no end that is known beforehand; `remote` ones come over a
+    network.
     """
 
     name: str
@@ -99,7 +101,8 @@ def open_container(source: Source) -> InputContainer:
     options = {}
     if source.remote:
         options = {"rtsp_transport": "tcp", "reconnect_on_network_error": "1"}
-    # A named pipe waits for its writer for as long as that takes; libav's own time-out covers everything else.
+    # A named pipe waits for its writer for as long as that takes; libav's own time-out covers everything
+    # else.
     timeout = (OPEN_TIMEOUT, READ_TIMEOUT) if source.remote or source.live else None
     # Without the protocol in front, a name such as `a:b.mp4` or `-` would be taken for an address.
     address = source.address if source.remote else f"file:{source.address}"
@@ -129,8 +132,8 @@ def _why_not_opened(source: Source, error: Exception) -> str:
     path = Path(source.address)
     if isinstance(error, av.error.InvalidDataError) and _lacks_movie_header(path):
         return (
-            "the table of contents of this MP4/MOV file is missing: it was cut off or is still being written. "
-            "Copy the whole file again."
+            "the table of contents of this MP4/MOV file is missing: it was cut off or is still being "
+            "written. Copy the whole file again."
         )
     if isinstance(error, av.error.InvalidDataError):
         return "not a video that can be read (text, damaged, or cut off at the start). Give a video file."
