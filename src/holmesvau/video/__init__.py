@@ -3,7 +3,8 @@
     with open_video("camera.mp4") as video:
         for batch in video.frames(every=16): ...
 
-Names are loaded when first used: importing this package does not load av.
+Clips are cut by `holmesvau.video.cut.cut`. Names are loaded when first used: importing this package does
+not load av.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holmesvau.video.cut import CutResult as CutResult
-    from holmesvau.video.cut import cut as cut
     from holmesvau.video.loss import Lost as Lost
     from holmesvau.video.reader import Video as Video
     from holmesvau.video.reader import open_video as open_video
@@ -24,7 +24,7 @@ _NAMES = {
     "Video": "holmesvau.video.reader",
     "open_video": "holmesvau.video.reader",
 }
-__all__ = ["CutResult", "Lost", "Video", "cut", "open_video"]
+__all__ = ["CutResult", "Lost", "Video", "open_video"]
 
 
 def __getattr__(name: str) -> Any:

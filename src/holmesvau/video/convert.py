@@ -65,6 +65,15 @@ class Converter:
         self._stored = turn.shown_size(*size)
         self._reformatter = VideoReformatter()
 
+    def upright(self, frame: VideoFrame) -> VideoFrame:
+        """The frame as `yuv420p`, turned and scaled, for an encoder."""
+        if self._turn == Orientation():
+            width, height = self.size
+            return self._reformatter.reformat(frame, width=width, height=height, format="yuv420p", threads=1)
+        picture = np.empty((self.size[1], self.size[0], 3), dtype=np.uint8)
+        self.into(frame, picture)
+        return VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+
     def into(self, frame: VideoFrame, target: Picture) -> None:
         """Write the frame into `target[H, W, 3]`."""
         width, height = self._stored

@@ -56,13 +56,21 @@ class Cursor:
             self._go(run.begin, run.key)
             yield from self._run(run, skip)
             return
-        for number, run in enumerate(plan(self._index, wanted)):
+        for run in plan(self._index, wanted):
             if len(run.wanted) <= _SMALL_RUN and run.begin > 0:
                 yield from self._small_run(run, skip)
             else:
-                if number or run.begin:
-                    self._go(run.begin, run.key)
+                self._go(run.begin, run.key)
                 yield from self._run(run, skip)
+
+    def packets(self, run: Run) -> Iterator[tuple[int, VideoPacket]]:
+        """The packets of a stretch with their places in decoding order, not decoded."""
+        self._go(run.begin, run.key)
+        while self._position <= run.end:
+            packet = self._next()
+            if packet is None:
+                return
+            yield self._position - 1, packet
 
     def _small_run(self, run: Run, skip: Skip) -> list[tuple[int, VideoFrame]]:
         best: list[tuple[int, VideoFrame]] = []
@@ -93,7 +101,7 @@ class Cursor:
     def _decoded(self, run: Run, skip: Skip) -> Iterator[list[VideoFrame]]:
         session, context, decode = self.session, self.session.context, self.session.decode
         needed = b""
-        if skip == "nonref":
+        if skip != "nothing":
             flags = np.zeros(len(self._index.packet_pts), dtype=np.uint8)
             flags[self._index.position[run.wanted]] = 1
             needed = flags.tobytes()
@@ -107,7 +115,7 @@ class Cursor:
                 if skip == "nonref" and skipping == bool(needed[self._position - 1]):
                     skipping = not skipping
                     context.skip_frame = "NONREF" if skipping else "DEFAULT"
-                if skip != "nonkey" or packet.is_keyframe:
+                if skip != "nonkey" or needed[self._position - 1]:
                     frames = decode(packet)
                     if frames:
                         yield frames

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from holmesvau.types import FloatArray, IndexArray
 from holmesvau.video.session import Session, VideoPacket
+from holmesvau.video.slices import is_intra
 
 _NO_TIME = -(1 << 63)
 
@@ -58,14 +59,14 @@ def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | No
     """
     packet_pts, shown = array("q"), bytearray()
     key_position, key_seek = array("q"), array("q")
-    codec = session.context.name
+    codec, extradata = session.context.name, session.context.extradata
     usable = True
     last_duration = 0
     for packet in session.packets():
         told = packet.pts
         usable = usable and told is not None
         pts = _NO_TIME if told is None else told
-        if packet.is_keyframe:
+        if packet.is_keyframe and (codec != "h264" or is_intra(bytes(packet), extradata)):
             key_position.append(len(packet_pts))
             key_seek.append(pts if packet.dts is None else packet.dts)
         packet_pts.append(pts)

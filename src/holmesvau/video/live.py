@@ -76,7 +76,7 @@ class LiveStream:
     def fetch(self, wanted: IndexArray) -> Iterator[tuple[int, float, VideoFrame]]:
         """Raises InputError: what has passed is gone."""
         raise InputError(
-            f"{self._source.name}: a live source cannot be read again, so no frame can be asked for by number "
+            f"{self._source.name}: a live source cannot be read again, so no frame can be had by number "
             f"(frame {int(wanted[0])}). Keep the frames that frames() gives."
         )
 

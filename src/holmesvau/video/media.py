@@ -51,7 +51,9 @@ class MediaFile:
             self._stored_size = (frame.width, frame.height)
             stream = session.stream
             self._tick = float(stream.time_base) if stream.time_base else 1.0 / _DEFAULT_FPS
-            self._first_pts = frame.pts
+            # AVI stores no presentation times: those of reordered frames are guesses, and wrong ones.
+            guessed = session.container.format.name == "avi" and session.context.has_b_frames
+            self._first_pts = None if guessed else frame.pts
             self._header_frames = stream.frames
             self._header_fps = float(stream.average_rate or stream.guessed_rate or _DEFAULT_FPS)
             self._codec = session.context.codec.canonical_name
@@ -160,6 +162,18 @@ class MediaFile:
                         yield index, seconds, frame
                     if not missing:
                         return
+
+    def cursor(self) -> Cursor:
+        """A place of one's own in an indexed file; the caller closes it."""
+        assert self.index is not None
+        return Cursor(self.index, self._session)
+
+    def walk_span(self, first: int, last: int) -> Iterator[tuple[int, float, VideoFrame]]:
+        """Frames `first` to `last`, both included."""
+        for index, seconds, frame in self.walk(Choice(start_index=first), threading.Event()):
+            if index > last:
+                return
+            yield index, seconds, frame
 
     def _counted(self, session: Session) -> Iterator[tuple[int, float, VideoFrame]]:
         """All frames, numbered as they come. Times that are missing or do not rise are made up from the
