@@ -1,4 +1,4 @@
-"""Raw annotation files: every quirk is survived, reported with its line, and unmended files come back byte for byte."""
+"""Raw annotation files: quirks are survived and reported, unmended files come back byte for byte."""
 
 import json
 

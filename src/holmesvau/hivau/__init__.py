@@ -7,8 +7,10 @@ for row in hivau.load_instructions("instruction/merge_instruction_test_final.jso
 
 from __future__ import annotations
 
+from holmesvau.hivau import ucf_crime, xd_violence
 from holmesvau.hivau.annotations import load_annotations, write_annotations
 from holmesvau.hivau.clips import Source, resolve, span_of
+from holmesvau.hivau.ground_truth import GroundTruth, Interval
 from holmesvau.hivau.instructions import load_instructions, write_instructions
 from holmesvau.hivau.layout import Place
 from holmesvau.hivau.problems import Problem
@@ -18,7 +20,9 @@ __all__ = [
     "LEVELS",
     "TASKS",
     "EventAnnotation",
+    "GroundTruth",
     "Instruction",
+    "Interval",
     "Level",
     "Place",
     "Problem",
@@ -29,6 +33,8 @@ __all__ = [
     "load_instructions",
     "resolve",
     "span_of",
+    "ucf_crime",
     "write_annotations",
     "write_instructions",
+    "xd_violence",
 ]
