@@ -111,7 +111,11 @@ class Recorder:
         self._written = 0
         self._pending: list[bytes] = []
         self._last_write = time.monotonic()
-        self._resume()
+        try:
+            self._resume()
+        except BaseException:
+            self._close()
+            raise
         self.resumed_from = self._written
 
     def __enter__(self) -> Self:
@@ -121,11 +125,13 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if not isinstance(error, OSError):
-                self.flush()
+            self.flush()
+        except OSError:
+            # What went wrong first is what the caller must hear of.
+            if error is None:
+                raise
         finally:
-            self._records.close()
-            self._journal.close()
+            self._close()
 
     def append(self, index: IndexArray, seconds: FloatArray, encoded: Encoded) -> None:
         """Add `B` frames; they reach the disk with the next chunk, at the latest after `CHUNK_SECONDS`."""
@@ -166,15 +172,22 @@ class Recorder:
 
     def continue_in(self, folder: Path) -> Recorder:
         """A recorder in another, empty folder that holds all that this one has, pending records included."""
-        other = Recorder(folder, self._meta, self._dtype)
-        for start in range(0, self._written, CHUNK_RECORDS):
-            count = min(CHUNK_RECORDS, self._written - start)
-            size = self._dtype.itemsize
-            other._pending = [os.pread(self._records.fileno(), count * size, start * size)]
-            other.flush()
+        other, size = Recorder(folder, self._meta, self._dtype), self._dtype.itemsize
+        try:
+            for start in range(0, self._written, CHUNK_RECORDS):
+                count = min(CHUNK_RECORDS, self._written - start)
+                other._pending = [os.pread(self._records.fileno(), count * size, start * size)]
+                other.flush()
+        except BaseException:
+            other._close()
+            raise
         other.index, other.seconds, other.resumed_from = self.index, self.seconds, self.resumed_from
         other._pending, self._pending = self._pending, []
         return other
+
+    def _close(self) -> None:
+        self._records.close()
+        self._journal.close()
 
     def _resume(self) -> None:
         for chunk in _whole_chunks(self._records, self._journal, self._dtype, _seed(self._meta)):
