@@ -1,4 +1,4 @@
-"""Small real videos made on the spot. Every picture carries its number as a row of black and white squares."""
+"""Small real videos made on the spot. Each picture carries its number as a row of squares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BITS = 12
 
 
 def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """`[H, W, 3]`: twelve squares along the top give the number in binary; below it a moving ramp, red at the left."""
+    """`[H, W, 3]`: twelve squares along the top give the number in binary; below a moving ramp."""
     rows, columns = np.mgrid[:height, :width]
     image = np.empty((height, width, 3), dtype=np.uint8)
     image[..., 0] = np.where(columns < width // 2, 200, 40)
@@ -51,7 +51,7 @@ def film(
     container: dict[str, str] | None = None,
     format: str | None = None,
 ) -> Path:
-    """Write `frames` numbered pictures. `times` are timestamps in units of `clock` (default: evenly at `rate`)."""
+    """Write `frames` numbered pictures. `times` count in `clock` (default: evenly at `rate`)."""
     with av.open(str(path), "w", format=format, options=container or {}) as out:
         stream: Any = out.add_stream(codec, rate=rate, options=options or {})
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = *size, pixels, gop

@@ -39,7 +39,10 @@ Timed = tuple[float, Any]
 
 @dataclass(frozen=True, slots=True)
 class CutResult:
-    """`span` is what the clip holds to the frame, in seconds of the source; `method` and `audio` how it was made."""
+    """What was written.
+
+    `span` is what the clip holds to the frame, in seconds of the source; `method` and `audio` say how it was made.
+    """
 
     path: Path
     span: Span
@@ -76,7 +79,9 @@ def cut(
     target = Path(target)
     container = _CONTAINERS.get(target.suffix.lower())
     if container is None:
-        raise InputError(f"{target}: clips are written as {', '.join(_CONTAINERS)}; give the target such an ending.")
+        raise InputError(
+            f"{target}: clips are written as {', '.join(_CONTAINERS)}; give the target such an ending."
+        )
     if not 0 <= quality <= 51:
         raise InputError(f"quality = {quality!r}: give a rate factor from 0 (lossless) to 51.")
     found = locate(source)
@@ -91,8 +96,8 @@ def cut(
         run = clip.copyable(container) if method != "encode" else None
         if method == "copy" and run is None:
             raise InputError(
-                f"{found.name}: {span.start:g}-{span.end:g} s cannot be copied exactly: its ends do not lie between "
-                'groups of pictures, or the target cannot hold them. Use method="auto".'
+                f"{found.name}: {span.start:g}-{span.end:g} s cannot be copied exactly: its ends do not lie "
+                'between groups of pictures, or the target cannot hold them. Use method="auto".'
             )
         way = sound_way(found, container) if audio and media.info.has_audio else "none"
         with _replacing(target, container) as out:
@@ -113,15 +118,13 @@ def _replacing(target: Path, container: str) -> Iterator[Any]:
             # The file's own protocol in front, or a colon in the name would be taken for an address.
             out = av.open(f"file:{partial}", "w", format=container, options=options)
         except (av.error.FFmpegError, OSError) as error:
-            raise OutputError(f"{target}: cannot be written ({error.strerror}). Check folder and rights.")
-            from error
+            raise OutputError(f"{target}: cannot be written ({error.strerror}). Check the folder.") from error
         try:
             with out:
                 yield out
             partial.replace(target)
         except (av.error.FFmpegError, OSError) as error:
-            raise OutputError(f"{target}: the clip could not be written ({error.strerror or error}).") from
-            error
+            raise OutputError(f"{target}: the clip could not be written ({error.strerror}).") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -135,10 +138,12 @@ class _Clip:
         within = Choice(span=span).ranks(seconds, None)
         if not len(within):
             raise InputError(
-                f"{source.name}: no frame lies in {span.start:g}-{span.end:g} s; it is {media.info.duration:.3f} s long."
+                f"{source.name}: no frame lies in {span.start:g}-{span.end:g} s; "
+                f"it is {media.info.duration:.3f} s long."
             )
         self.first, self.last = int(within[0]), int(within[-1])
-        self._ends = np.append(seconds[self.first + 1 : self.last + 1], media.lost_seconds(self.last, self.last + 1)[1])
+        end = media.lost_seconds(self.last, self.last + 1)[1]
+        self._ends = np.append(seconds[self.first + 1 : self.last + 1], end)
         self.got = Span(float(seconds[self.first]), float(self._ends[-1]))
 
     def copyable(self, container: str) -> Run | None:
@@ -206,7 +211,9 @@ class _Clip:
             for packet in stream.encode(picture):
                 yield float(packet.dts * packet.time_base), packet
         if not count:
-            raise VideoError(f"{self._source.name}: no frame of the clip can be decoded: the file is damaged there.")
+            raise VideoError(
+                f"{self._source.name}: no frame of the clip can be decoded: the file is damaged."
+            )
         for packet in stream.encode(None):
             yield float(packet.dts * packet.time_base), packet
 

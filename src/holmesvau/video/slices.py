@@ -1,4 +1,4 @@
-"""Which H.264 packets marked as keyframes are none: a stream refreshed bit by bit has no whole picture there."""
+"""Which H.264 packets marked as keyframes are none: those of a stream that is refreshed bit by bit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _INTRA_SLICES = (2, 7)
 
 
 def is_intra(data: bytes, extradata: bytes | None) -> bool:
-    """Whether the first slice of an H.264 packet is an intra slice; True when the packet cannot be understood."""
+    """Whether an H.264 packet starts with an intra slice; True when it cannot be understood."""
     for unit in _units(data, extradata):
         if unit and unit[0] & 0x1F in _PICTURE_SLICES:
             bits = int.from_bytes(unit[1:9].ljust(8, b"\0"), "big")

@@ -1,8 +1,9 @@
-"""The sound of a clip: copied packet by packet where the target can hold it, otherwise encoded to the sample."""
+"""The sound of a clip: copied packet by packet where the target holds it, else encoded to the sample."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -62,7 +63,6 @@ def encoded_sound(source: Source, out: Any, start: float, duration: float) -> It
 
 def _encoded(opened: Any, target: Any, start: float, duration: float) -> Iterator[tuple[float, Any]]:
     with opened:
-        rate = target.codec_context.sample_rate
         frames = AudioFifo()
         for frame in _samples(opened, target, start, duration):
             frames.write(frame)
@@ -70,7 +70,6 @@ def _encoded(opened: Any, target: Any, start: float, duration: float) -> Iterato
                 yield from _timed(target.encode(piece))
         if (piece := frames.read(0, partial=True)) is not None and piece.samples:
             yield from _timed(target.encode(piece))
-        assert rate
         yield from _timed(target.encode(None))
 
 
@@ -110,10 +109,8 @@ def _samples(opened: Any, target: Any, start: float, duration: float) -> Iterato
 
 
 def _packets(opened: Any, stream: Any, start: float) -> Iterator[Any]:
-    try:
+    with suppress(av.error.FFmpegError, OSError):
         opened.seek(max(0, int((start - _WARM_UP) * 1_000_000)))
-    except (av.error.FFmpegError, OSError):
-        pass
     try:
         for packet in opened.demux(stream):
             if packet.size:
