@@ -1,4 +1,4 @@
-"""Writing a report's files: either all of those asked for appear, whole, or none does."""
+"""Writing a report's files: a file is there whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from holmesvau.errors import InputError, OutputError
+from holmesvau.report.clips import write_clips
 from holmesvau.report.html import to_html
 from holmesvau.report.json import dump, to_json
 from holmesvau.report.subtitles import to_srt, to_vtt
@@ -46,12 +47,13 @@ def write(
     the video lies now when it is not at `report.video.path`: the page plays it, clips are cut from it.
 
     Every file is written beside its place and renamed when all are complete: a full disk, an interruption or
-    a folder that cannot be written leaves what was there before.
+    a folder that cannot be written leaves what was there before. Clips come last and together; when they
+    fail, the files before them stay.
 
     Raises:
         InputError: for an unknown format.
         OutputError: when the files cannot be written.
-        VideoError: when clips cannot be cut from the video.
+        VideoError: when the video that clips are to be cut from cannot be read.
     """
     out_dir = Path(out_dir)
     for name in formats:
@@ -66,6 +68,9 @@ def write(
             texts[name] = (file_name, writer(report))
     with _reported(out_dir), _folder(out_dir):
         written = _write_all(out_dir, texts)
+        # Last, and apart: they take longest and can fail for reasons of the video's own.
+        if "clips" in formats:
+            written["clips"] = write_clips(report, out_dir, video_path)
     return {name: written[name] for name in dict.fromkeys(formats)}
 
 
