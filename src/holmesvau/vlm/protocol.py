@@ -32,8 +32,8 @@ class GenerationOptions:
 class VisualTokens:
     """Frames as a model keeps them after encoding once: ask as many questions as you like.
 
-    `index[N]` and `seconds[N]` say which frames they are; `tokens` has `N` rows and is the model's own business
-    (projected features `[N, P, W]` for local models, pictures for an endpoint).
+    `index[N]` and `seconds[N]` say which frames they are; `tokens` has `N` rows and is the model's own
+    business (projected features `[N, P, W]` for local models, pictures for an endpoint).
     """
 
     index: IndexArray
@@ -61,7 +61,9 @@ def join(parts: Sequence[VisualTokens]) -> VisualTokens:
 
         tokens = torch.cat([part.tokens for part in parts])
     return VisualTokens(
-        np.concatenate([part.index for part in parts]), np.concatenate([part.seconds for part in parts]), tokens
+        np.concatenate([part.index for part in parts]),
+        np.concatenate([part.seconds for part in parts]),
+        tokens,
     )
 
 
@@ -85,7 +87,12 @@ class VisionLanguageModel(Protocol):
         ...
 
     def answer(
-        self, visual: VisualTokens, question: str, *, history: History = (), options: GenerationOptions | None = None
+        self,
+        visual: VisualTokens,
+        question: str,
+        *,
+        history: History = (),
+        options: GenerationOptions | None = None,
     ) -> str:
         """The whole answer to one question."""
         ...
@@ -97,7 +104,12 @@ class VisionLanguageModel(Protocol):
         ...
 
     def stream(
-        self, visual: VisualTokens, question: str, *, history: History = (), options: GenerationOptions | None = None
+        self,
+        visual: VisualTokens,
+        question: str,
+        *,
+        history: History = (),
+        options: GenerationOptions | None = None,
     ) -> Iterator[str]:
         """The answer in pieces as they are generated; joined, they are what `answer` returns."""
         ...
