@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+
 from holmesvau import config
 from holmesvau.errors import ConfigError
 
@@ -52,7 +53,11 @@ def test_unusable_override_is_an_error_that_names_it(override, complaint):
 
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
-    [("a.toml", "seed = ", "not valid TOML"), ("a.json", "[1]", "table of keys"), ("a.json", "{", "not valid JSON")],
+    [
+        ("a.toml", "seed = ", "not valid TOML"),
+        ("a.json", "[1]", "table of keys"),
+        ("a.json", "{", "not valid JSON"),
+    ],
 )
 def test_unreadable_file_is_an_error_that_names_it(tmp_path, name, text, complaint):
     (tmp_path / name).write_text(text)

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from holmesvau import registry
 from holmesvau.errors import InputError
 
@@ -16,11 +17,19 @@ def test_every_registered_name_loads(kind):
 
 
 def test_designed_sampling_methods_are_registered():
-    assert set(registry.names("samplers")) >= {"uniform", "topk", "density", "density-reference", "event-first"}
+    assert set(registry.names("samplers")) >= {
+        "uniform",
+        "topk",
+        "density",
+        "density-reference",
+        "event-first",
+    }
 
 
 def test_unknown_name_lists_what_there_is():
-    with pytest.raises(InputError, match=r"No scorer is called 'noveltly'; there are novelty, urdmu\. Did you mean novelty\?"):
+    with pytest.raises(
+        InputError, match=r"No scorer is called 'noveltly'; there are novelty, urdmu\. Did you mean novelty\?"
+    ):
         registry.get("scorers", "noveltly")
 
 

@@ -2,13 +2,19 @@ import math
 
 import numpy as np
 import pytest
+
 from holmesvau.errors import InputError
 from holmesvau.types import AnomalyCurve, Span, Summary, VideoInfo
 
 
 @pytest.mark.parametrize(
     ("start", "end", "complaint"),
-    [(-1.0, 2.0, "before 0 s"), (3.0, 2.0, "before the start"), (0.0, math.inf, "finite"), (math.nan, 1.0, "finite")],
+    [
+        (-1.0, 2.0, "before 0 s"),
+        (3.0, 2.0, "before the start"),
+        (0.0, math.inf, "finite"),
+        (math.nan, 1.0, "finite"),
+    ],
 )
 def test_impossible_span_is_refused_with_its_numbers(start, end, complaint):
     with pytest.raises(InputError, match=complaint) as caught:
@@ -53,7 +59,11 @@ def test_curve_of_unequal_lengths_is_refused():
 
 def test_curve_within_span_keeps_its_times():
     part = curve([0, 1, 2, 3, 4, 5]).within(Span(0.5, 1.5))
-    assert part.seconds.tolist() == [0.5, 1.0] and part.index.tolist() == [15, 30] and part.scores.tolist() == [1, 2]
+    assert (
+        part.seconds.tolist() == [0.5, 1.0]
+        and part.index.tolist() == [15, 30]
+        and part.scores.tolist() == [1, 2]
+    )
 
 
 def test_values_cannot_be_changed():

@@ -1,7 +1,8 @@
 """TOML, JSON and `--set a.b=c`  <->  frozen dataclasses that live beside the component they configure.
 
-A configuration is a keyword-only frozen dataclass whose fields have defaults; nested dataclasses make tables.
-Unknown keys are an error that names the nearest known one. Values are checked by pydantic, at this border only.
+A configuration is a keyword-only frozen dataclass whose fields have defaults; nested dataclasses make
+tables. Unknown keys are an error that names the nearest known one. Values are checked by pydantic, at
+this border only.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     try:
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (json.JSONDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: not valid {path.suffix.lstrip('.').upper() or 'TOML'} ({error}).") from error
+        raise ConfigError(
+            f"{path}: not valid {path.suffix.lstrip('.').upper() or 'TOML'} ({error})."
+        ) from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: the top level must be a table of keys, not {type(data).__name__}.")
     return data

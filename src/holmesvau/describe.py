@@ -1,18 +1,19 @@
 """Words for what was found: which frames a model sees, what it is asked at each level, in which order.
 
-Event and video level: judgement, description and, where something is abnormal, analysis; clip level: a caption
-(§3.1, §3.2). Frames are fetched and encoded once a video; every further question reuses their tokens.
+Event and video level: judgement, description and, where something is abnormal, analysis; clip level: a
+caption (§3.1, §3.2). Frames are fetched and encoded once a video; every further question reuses their tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
-from holmesvau.ats.samplers import sample
+from holmesvau.ats.samplers import sample_curve
 from holmesvau.errors import InputError
 from holmesvau.types import AnomalyCurve, Clip, FrameBatch, IndexArray, Span, Summary
 from holmesvau.vlm import prompts
@@ -21,13 +22,17 @@ from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel, Visua
 Granularity = Literal["clip", "event", "video"]
 Fetch = Callable[[IndexArray], FrameBatch]
 
-# Frames are fetched and encoded this many at a time, so that a 4K video does not fill the memory with pictures.
+# Frames are fetched and encoded this many at a time, so that a 4K video does not fill the memory with
+# pictures.
 FRAMES_AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerConfig:
-    """How frames are chosen for the language model (§4.2): method, how many (None: as the model was trained), τ."""
+    """How frames are chosen for the language model (§4.2).
+
+    `num_frames` None takes as many as the model was trained with; `tau` steers towards uniform.
+    """
 
     method: str = "event-first"
     num_frames: int | None = None
@@ -38,9 +43,9 @@ class SamplerConfig:
 class DescribeConfig:
     """How much is described.
 
-    `granularity`: `video` describes only the whole; `event` each event as well; `clip` also captions the clips of
-    each event. At most `max_events` events are described, the most abnormal first; an event is cut into clips of
-    about `clip_seconds`, at most `max_clips` of them.
+    `granularity`: `video` describes only the whole; `event` each event as well; `clip` also captions the
+    clips of each event. At most `max_events` events are described, the most abnormal first; an event is
+    cut into clips of about `clip_seconds`, at most `max_clips` of them.
     """
 
     granularity: Granularity = "clip"
@@ -50,7 +55,7 @@ class DescribeConfig:
 
 
 class Seen:
-    """The frames of one video that a model has seen. `fetch` gets frames by index; each is encoded only once."""
+    """The frames of one video that a model has seen, each encoded only once."""
 
     def __init__(self, model: VisionLanguageModel, *, max_frames: int = 512) -> None:
         self._model = model
@@ -58,7 +63,7 @@ class Seen:
         self._max_frames = max_frames
 
     def look(self, index: IndexArray, fetch: Fetch) -> VisualTokens:
-        """The tokens of these frames, encoding those that were not seen before."""
+        """The tokens of these frames; `fetch` gets by index those that were not seen before."""
         missing = np.asarray([i for i in index.tolist() if i not in self._rows], dtype=np.int64)
         fresh: dict[int, VisualTokens] = {}
         for start in range(0, len(missing), FRAMES_AT_ONCE):
@@ -72,18 +77,27 @@ class Seen:
         return asked
 
 
-def choose(curve: AnomalyCurve, num_frames: int, config: SamplerConfig, span: Span | None = None) -> IndexArray:
+def choose(
+    curve: AnomalyCurve,
+    num_frames: int,
+    config: SamplerConfig,
+    *,
+    span: Span | None = None,
+    events: Sequence[Span] = (),
+) -> IndexArray:
     """Frame indices `[<= num_frames]`, rising, for the language model: of the whole video or of `span`.
 
-    A span that holds fewer dense frames than wanted is covered evenly by the frames between them as well, so that
-    a two-second event is still seen in `num_frames` pictures (those of the video that exist).
+    `events` are what `find_events` found, for samplers that know what to do with them.
+
+    A span that holds fewer dense frames than wanted is covered evenly by the frames between them as well,
+    so that a two-second event is still seen in `num_frames` pictures (those of the video that exist).
 
     Raises:
         InputError: when `span` lies outside the video.
     """
     part = curve if span is None else curve.within(span)
     if len(part) >= num_frames or span is None:
-        return part.index[sample(part.scores, num_frames, method=config.method, tau=config.tau)]
+        return sample_curve(part, num_frames, method=config.method, tau=config.tau, events=events).index
     end = float(curve.seconds[-1]) + curve.stride_seconds
     if span.start >= end:
         raise InputError(f"Span({span.start}, {span.end}) lies outside the video, which ends at {end:.2f} s.")
@@ -99,12 +113,14 @@ def explain(
     level: Literal["event", "video"],
     options: GenerationOptions | None,
 ) -> tuple[Summary, str]:
-    """Judgement, description and analysis of what `visual` shows, and the class label ("" when none is named).
+    """Judgement, description and analysis of what `visual` shows, and its class ("" when none is named).
 
     What the model judges normal gets no analysis, as in the dataset (§3.2).
     """
     questions = prompts.QUESTIONS[level]
-    judgement, description = model.answer_many(visual, [questions["judgement"], questions["description"]], options=options)
+    judgement, description = model.answer_many(
+        visual, [questions["judgement"], questions["description"]], options=options
+    )
     verdict = prompts.parse_judgement(judgement)
     if verdict.is_anomalous is False:
         return Summary(judgement, description), ""
@@ -116,13 +132,16 @@ def clip_spans(event: Span, config: DescribeConfig) -> list[Span]:
     """An event cut into equal clips of about `clip_seconds`, at least one and at most `max_clips`."""
     count = int(np.clip(round(event.duration / config.clip_seconds), 1, config.max_clips))
     edges = np.linspace(event.start, event.end, count + 1).tolist()
-    return [Span(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [Span(a, b) for a, b in pairwise(edges)]
 
 
 def caption_clips(
-    model: VisionLanguageModel, visual: VisualTokens, spans: Sequence[Span], options: GenerationOptions | None
+    model: VisionLanguageModel,
+    visual: VisualTokens,
+    spans: Sequence[Span],
+    options: GenerationOptions | None,
 ) -> tuple[Clip, ...]:
-    """A caption for each clip from those frames of its event that lie in it (the nearest one where none does)."""
+    """A caption for each clip from those frames of its event that lie in it (the nearest if none does)."""
     clips = []
     for span in spans:
         inside = np.flatnonzero((visual.seconds >= span.start) & (visual.seconds < span.end)).tolist()

@@ -1,4 +1,4 @@
-"""The errors a user can cause or must act on: each is a sentence that says what happened, where, and what to do.
+"""Errors a user can cause or must act on: each a sentence that says what happened, where, and what to do.
 
 Everything else that is raised is a bug. The command line prints the sentence of a `HolmesError` and ends with
 its `exit_code`; a bug ends with a traceback and exit code 1.
@@ -30,7 +30,7 @@ class OutputError(HolmesError):
 
 
 class ModelError(HolmesError):
-    """A checkpoint cannot be loaded or used: wrong architecture, missing or damaged file, too little memory."""
+    """A checkpoint cannot be used: wrong architecture, missing or damaged file, too little memory."""
 
 
 class MissingPartError(HolmesError, ImportError):

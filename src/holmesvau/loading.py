@@ -1,17 +1,14 @@
-"""From a name to parts that belong together: which encoder, scorer and model `Holmes.from_pretrained` builds."""
+"""From a name to parts that belong together: what `Holmes.from_pretrained` is made of."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from holmesvau import registry
 from holmesvau.ats.features import Encoder, Scorer
 from holmesvau.vlm.protocol import VisionLanguageModel
-
-if TYPE_CHECKING:
-    from holmesvau.holmes import HolmesConfig
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +26,18 @@ def load(
     dtype: str | None = None,
     device_map: str | None = None,
     adapter: str | Path | None = None,
-    config: HolmesConfig | None = None,
-) -> tuple[Encoder, Scorer, VisionLanguageModel | None, HolmesConfig | None]:
+) -> tuple[Encoder, Scorer, VisionLanguageModel | None]:
     """The parts for a model name, checkpoint folder or hub id; see `Holmes.from_pretrained`.
 
-    A checkpoint folder that holds a trained scorer (`anomaly_scorer.safetensors` or `.pth`) is scanned with its own
-    vision tower, as in the paper. Without one the scan uses EfficientNet-Lite0 and the training-free novelty
-    scorer, which a CPU can afford; the checkpoint then describes what they find.
+    A checkpoint folder that holds a trained scorer (`anomaly_scorer.safetensors` or `.pth`) is scanned
+    with its own vision tower, as in the paper. Without one the scan uses EfficientNet-Lite0 and the
+    training-free novelty scorer, which a CPU can afford; the checkpoint then describes what they find.
     """
     model = _load_model(name, device=device, dtype=dtype, device_map=device_map, adapter=adapter)
     shipped = next((path for file in SCORER_FILES if (path := Path(name) / file).is_file()), None)
     if scorer is None and shipped is not None:
         scorer, encoder = str(shipped), encoder or "internvit"
-    return _load_encoder(encoder or DEFAULT_ENCODER, name, model, device), _load_scorer(scorer), model, config
+    return _load_encoder(encoder or DEFAULT_ENCODER, name, model, device), _load_scorer(scorer), model
 
 
 def _load_model(name: str, **options: Any) -> VisionLanguageModel | None:
@@ -56,7 +52,9 @@ def _load_model(name: str, **options: Any) -> VisionLanguageModel | None:
     return internvl.load(name, **options)
 
 
-def _load_encoder(encoder: str, model_name: str, model: VisionLanguageModel | None, device: str | None) -> Encoder:
+def _load_encoder(
+    encoder: str, model_name: str, model: VisionLanguageModel | None, device: str | None
+) -> Encoder:
     factory = registry.get("encoders", encoder)
     options: dict[str, Any] = {} if device is None else {"device": device}
     if encoder == "internvit":

@@ -36,7 +36,9 @@ class Span:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start) and math.isfinite(self.end)):
-            raise InputError(f"Span({self.start}, {self.end}): both bounds must be finite numbers of seconds.")
+            raise InputError(
+                f"Span({self.start}, {self.end}): both bounds must be finite numbers of seconds."
+            )
         if self.start < 0:
             raise InputError(f"Span({self.start}, {self.end}): a span cannot start before 0 s.")
         if self.end < self.start:
@@ -69,9 +71,9 @@ class Span:
 class VideoInfo:
     """What is known of a source before its pictures are read.
 
-    `width` and `height` are as shown, after rotation. `num_frames` and `duration` come from the packets, not from
-    the header, and are None for a live source. `start_seconds` is the container's time of the first shown frame:
-    add it to our seconds to get the container's (and a player's) time.
+    `width` and `height` are as shown, after rotation. `num_frames` and `duration` come from the packets, not
+    from the header, and are None for a live source. `start_seconds` is the container's time of the first
+    shown frame: add it to our seconds to get the container's (and a player's) time.
     """
 
     path: str
@@ -105,7 +107,9 @@ class FrameBatch:
 
     def __post_init__(self) -> None:
         assert self.frames.ndim == 4 and self.frames.shape[-1] == 3, f"{self.frames.shape = }"
-        assert len(self.frames) == len(self.index) == len(self.seconds), "frames, index and seconds differ in length"
+        assert len(self.frames) == len(self.index) == len(self.seconds), (
+            "frames, index and seconds differ in length"
+        )
 
     def __len__(self) -> int:
         return len(self.index)
@@ -116,7 +120,7 @@ class AnomalyCurve:
     """An anomaly score in [0, 1] for every dense frame (paper §4.2).
 
     `scores[T]` float32, `seconds[T]` float64 and `index[T]` int64 of the dense frames, rising.
-    `stride_seconds` is the usual distance between two of them; each score stands for `[seconds, next seconds)`.
+    `stride_seconds` is the usual distance between two of them; a score stands for `[seconds, next seconds)`.
     """
 
     seconds: FloatArray
@@ -133,7 +137,9 @@ class AnomalyCurve:
             )
         if not np.isfinite(self.scores).all():
             where = int(np.flatnonzero(~np.isfinite(self.scores))[0])
-            raise InputError(f"The anomaly score of dense frame {where} is {self.scores[where]}: scores must be finite.")
+            raise InputError(
+                f"The anomaly score of dense frame {where} is {self.scores[where]}: scores must be finite."
+            )
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -148,7 +154,7 @@ class AnomalyCurve:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """The frames chosen for the language model: `index[N]` int64, `seconds[N]` float64, and the sampling method."""
+    """The frames chosen for the language model: `index[N]` int64, `seconds[N]` float64, and the method."""
 
     index: IndexArray
     seconds: FloatArray
@@ -182,8 +188,8 @@ class Summary:
 class Event:
     """One abnormal stretch of a video, with what the model says of it.
 
-    `peak` is the time of the highest score in seconds, `peak_score` that score. `label` is the class, or "" when no
-    model has named one. `confidence` in [0, 1] is the system's own trust that this is an anomaly.
+    `peak` is the time of the highest score in seconds, `peak_score` that score. `label` is the class, or ""
+    when no model has named one. `confidence` in [0, 1] is the system's own trust that this is an anomaly.
     """
 
     span: Span
@@ -197,7 +203,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's reply to one question, with the frames it saw and the part of the video it was asked about."""
+    """A model's reply to one question, with the frames it saw and the part of the video it was about."""
 
     question: str
     text: str

@@ -1,7 +1,7 @@
 """The `holmesvau` command: one file a verb.
 
-Results go to standard output, progress and complaints to standard error. Exit codes: 0 done, 1 a bug (with its
-traceback), 2 bad input, 3 an optional part is missing, 130 stopped by Ctrl-C.
+Results go to standard output, progress and complaints to standard error. Exit codes: 0 done, 1 a bug (with
+its traceback), 2 bad input, 3 an optional part is missing, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ for verb in (watch, ask, score, sample, doctor):
 
 @app.callback(invoke_without_command=True)
 def _root(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say on standard error what is being done.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say on standard error what is being done.")
+    ] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     if version:
@@ -39,7 +41,9 @@ def _root(
         sys.stdout.write(f"holmesvau {__version__}\n")
         raise typer.Exit
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
     )
 
 
@@ -53,7 +57,9 @@ def main() -> None:
         sys.stderr.write(f"holmesvau: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("\nholmesvau: stopped. What was scanned is kept: the same command goes on from there.\n")
+        sys.stderr.write(
+            "\nholmesvau: stopped. What was scanned is kept: the same command goes on from there.\n"
+        )
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

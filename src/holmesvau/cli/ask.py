@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holmesvau.cli import options
+
+if TYPE_CHECKING:
+    from holmesvau.types import Report
 
 
 def run(
@@ -38,12 +41,11 @@ def run(
         overrides=set_,
         no_cache=no_cache,
     )
+    source: str | Report = video
     if video.endswith(".json"):
         from holmesvau.report import from_json
 
         source = from_json(video)
-    else:
-        source = video
     if as_json:
         answer = holmes.ask(source, question, span=part)
         seen = answer.selection

@@ -22,11 +22,7 @@ def run(as_json: options.AsJson = False) -> None:
         options.print_json(facts)
         return
     for key, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{name} {text}" for name, text in value.items())
-        elif isinstance(value, list):
-            value = "; ".join(value) or "none"
-        sys.stdout.write(f"{key.replace('_', ' '):>18}: {value}\n")
+        sys.stdout.write(f"{key.replace('_', ' '):>18}: {_in_words(value)}\n")
 
 
 def examine() -> dict[str, Any]:
@@ -64,6 +60,14 @@ def examine() -> dict[str, Any]:
     }
 
 
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {text}" for name, text in value.items())
+    if isinstance(value, list):
+        return "; ".join(value) or "none"
+    return str(value)
+
+
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -74,4 +78,8 @@ def _version(name: str) -> str:
 def _decoders() -> list[str]:
     import av
 
-    return [name for name in ("h264", "hevc", "av1", "libdav1d", "vp9", "mpeg4", "mjpeg") if name in av.codecs_available]
+    return [
+        name
+        for name in ("h264", "hevc", "av1", "libdav1d", "vp9", "mpeg4", "mjpeg")
+        if name in av.codecs_available
+    ]

@@ -16,12 +16,22 @@ if TYPE_CHECKING:
 
 Model = Annotated[
     str,
-    typer.Option("--model", "-m", help="`tiny`, `none`, a folder of an InternVL-family checkpoint, or a hub id."),
+    typer.Option(
+        "--model", "-m", help="`tiny`, `none`, a folder of an InternVL-family checkpoint, or a hub id."
+    ),
 ]
-EncoderName = Annotated[str | None, typer.Option("--encoder", help="Encoder of the scan, instead of the model's own.")]
-ScorerName = Annotated[str | None, typer.Option("--scorer", help="`novelty`, `urdmu`, or a file of scorer weights.")]
-Adapter = Annotated[str | None, typer.Option("--adapter", help="A folder with a LoRA adapter (peft) for the model.")]
-Device = Annotated[str | None, typer.Option("--device", help="`cpu`, `cuda`, `cuda:1` …; the best one by default.")]
+EncoderName = Annotated[
+    str | None, typer.Option("--encoder", help="Encoder of the scan, instead of the model's own.")
+]
+ScorerName = Annotated[
+    str | None, typer.Option("--scorer", help="`novelty`, `urdmu`, or a file of scorer weights.")
+]
+Adapter = Annotated[
+    str | None, typer.Option("--adapter", help="A folder with a LoRA adapter (peft) for the model.")
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="`cpu`, `cuda`, `cuda:1` …; the best one by default.")
+]
 Dtype = Annotated[str | None, typer.Option("--dtype", help="`bfloat16` (default), `float16` or `float32`.")]
 ConfigFile = Annotated[str | None, typer.Option("--config", help="A TOML or JSON file of settings.")]
 Set = Annotated[

@@ -20,11 +20,17 @@ CURVE_FILES = (".csv", ".json")
 
 
 def run(
-    source: Annotated[str, typer.Argument(help="A recording, or a curve: curve.csv, report.json, or `score` output.")],
-    method: Annotated[str, typer.Option("--method", help="uniform, topk, density, density-reference, event-first.")] = "event-first",
+    source: Annotated[
+        str, typer.Argument(help="A recording, or a curve: curve.csv, report.json, or `score` output.")
+    ],
+    method: Annotated[
+        str, typer.Option("--method", help="uniform, topk, density, density-reference, event-first.")
+    ] = "event-first",
     num_frames: Annotated[int, typer.Option("--num-frames", "-n", help="How many frames.")] = 16,
     tau: Annotated[float, typer.Option("--tau", help="Steers towards uniform (paper: 0.1).")] = 0.1,
-    pictures: Annotated[str | None, typer.Option("--pictures", help="Also write the frames as JPEG into this folder.")] = None,
+    pictures: Annotated[
+        str | None, typer.Option("--pictures", help="Also write the frames as JPEG into this folder.")
+    ] = None,
     encoder: options.EncoderName = None,
     scorer: options.ScorerName = None,
     device: options.Device = None,
@@ -38,7 +44,9 @@ def run(
 
     if Path(source).suffix in CURVE_FILES:
         if pictures is not None:
-            raise InputError(f"--pictures {pictures}: a curve has no pictures; give the recording instead of {source}.")
+            raise InputError(
+                f"--pictures {pictures}: a curve has no pictures; give the recording instead of {source}."
+            )
         curve = read_curve(source)
     else:
         holmes = options.pipeline(
@@ -46,12 +54,18 @@ def run(
         )
         with progress.shown(quiet) as bar:
             curve = holmes.score(source, progress=bar)
-    chosen = sample(curve.scores, num_frames, method=method, tau=tau)  # type: ignore[arg-type]
+    chosen = sample(curve.scores, num_frames, method=method, tau=tau)
     if pictures is not None:
         _write_pictures(source, curve.index[chosen], Path(pictures))
-    index, seconds, scores = curve.index[chosen].tolist(), curve.seconds[chosen].tolist(), curve.scores[chosen].tolist()
+    index, seconds, scores = (
+        curve.index[chosen].tolist(),
+        curve.seconds[chosen].tolist(),
+        curve.scores[chosen].tolist(),
+    )
     if as_json:
-        options.print_json({"method": method, "tau": tau, "index": index, "seconds": seconds, "scores": scores})
+        options.print_json(
+            {"method": method, "tau": tau, "index": index, "seconds": seconds, "scores": scores}
+        )
         return
     sys.stdout.write("frame,seconds,score\n")
     for frame, when, score in zip(index, seconds, scores, strict=True):
@@ -81,7 +95,9 @@ def read_curve(path: str) -> AnomalyCurve:
             scores = [float(row["score"]) for row in rows]
             frames = [int(row["frame"]) if "frame" in row else number for number, row in enumerate(rows)]
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not a curve ({error!r}). A curve has columns or lists of seconds and scores.") from error
+        raise InputError(
+            f"{path}: not a curve ({error!r}). A curve has columns or lists of seconds and scores."
+        ) from error
     stride = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     return AnomalyCurve(
         np.asarray(seconds, np.float64), np.asarray(scores, np.float32), np.asarray(frames, np.int64), stride

@@ -24,12 +24,19 @@ def run(
         typer.Option("--out", "-o", help="Folder for report.json, report.html, events.vtt and curve.csv."),
     ] = None,
     formats: Annotated[
-        str, typer.Option("--formats", help="Which files, by comma: json, html, vtt, srt, csv, jsonl, clips.")
+        str,
+        typer.Option("--formats", help="Which files: json, html, vtt, csv, srt, events-csv, jsonl, clips."),
     ] = DEFAULT_FORMATS,
-    ask: Annotated[list[str] | None, typer.Option("--ask", help="A question to answer; may be given again.")] = None,
+    ask: Annotated[
+        list[str] | None, typer.Option("--ask", help="A question to answer; may be given again.")
+    ] = None,
     granularity: Annotated[str | None, typer.Option("--granularity", help="clip, event or video.")] = None,
-    sampler: Annotated[str | None, typer.Option("--sampler", help="How frames are chosen; see `sample`.")] = None,
-    num_frames: Annotated[int | None, typer.Option("--num-frames", "-n", help="How many frames are chosen.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", help="How frames are chosen; see `sample`.")
+    ] = None,
+    num_frames: Annotated[
+        int | None, typer.Option("--num-frames", "-n", help="How many frames are chosen.")
+    ] = None,
     model: options.Model = "tiny",
     encoder: options.EncoderName = None,
     scorer: options.ScorerName = None,
@@ -95,12 +102,14 @@ def _formats(text: str) -> tuple[str, ...]:
     wanted = tuple(part.strip() for part in text.split(",") if part.strip())
     for name in wanted:
         if name not in FORMATS:
-            raise InputError(f"--formats {text}: there is no format {name!r}; there are {', '.join(FORMATS)}.")
+            raise InputError(
+                f"--formats {text}: there is no format {name!r}; there are {', '.join(FORMATS)}."
+            )
     return wanted
 
 
 def _folders(videos: list[str], out: str | None) -> dict[str, Path | None]:
-    """Where each report goes: `out` itself for one video, a folder by its name in `out` for each of several."""
+    """Where each report goes: `out` itself for one video, a folder in it for each of several."""
     if out is None or len(videos) == 1:
         return {video: Path(out) if out is not None else None for video in videos}
     folders: dict[str, Path | None] = {}

@@ -1,0 +1,150 @@
+"""One `watch` under way: the video is open and scored; what remains is to choose, look and describe."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import holmesvau
+from holmesvau import config as configuration
+from holmesvau.ats.events import confidence, find_events, peak
+from holmesvau.ats.features import Progress
+from holmesvau.describe import FRAMES_AT_ONCE, caption_clips, choose, clip_spans, explain
+from holmesvau.types import Answer, Clip, Event, IndexArray, Report, Selection, Summary
+from holmesvau.video import Video
+from holmesvau.video.picture import jpeg
+from holmesvau.vlm.protocol import VisionLanguageModel
+
+if TYPE_CHECKING:
+    from holmesvau.holmes import Holmes, Scored
+
+NO_MODEL = (
+    "No describing model is loaded, so nothing is said in words: this report gives the anomaly curve, the "
+    "events and the chosen frames."
+)
+
+
+class Watch:
+    """Turns a scored video into a `Report`, keeping account of the time each stage takes."""
+
+    def __init__(
+        self,
+        holmes: Holmes,
+        video: Video,
+        scored: Scored,
+        *,
+        started: float,
+        progress: Progress | None = None,
+    ) -> None:
+        self._holmes, self._config, self._video, self._curve = holmes, holmes.config, video, scored.curve
+        self._started, self._progress = started, progress
+        self._warnings = [*scored.scan.warnings]
+        self._timing = {
+            "decode": scored.scan.decode_seconds,
+            "encode": scored.scan.encode_seconds,
+            "score": scored.score_seconds,
+            "select": 0.0,
+            "generate": 0.0,
+        }
+
+    def report(self, questions: Sequence[str] = ()) -> Report:
+        """Find events, choose and fetch frames, and have the model describe them and answer `questions`."""
+        with self._timed("select"):
+            events = self._found()
+            spans = [event.span for event in events]
+            index = choose(self._curve, self._holmes.num_frames, self._config.sampler, events=spans)
+            selection, thumbnails = self._pictures(index)
+        summary, answers = Summary(), []
+        model = self._holmes.model
+        if model is None:
+            self._warnings.append(NO_MODEL)
+        else:
+            with self._timed("generate"):
+                events = self._described(events, model)
+                visual = self._holmes.seen(self._video).look(index, self._video.at)
+                summary, _ = explain(model, visual, "video", self._config.generation)
+                for question in questions:
+                    text = model.answer(visual, question, options=self._config.generation)
+                    answers.append(Answer(question, text, None, selection, model.name))
+        self._timing["total"] = time.perf_counter() - self._started
+        return Report(
+            video=self._video.info,
+            curve=self._curve,
+            selection=selection,
+            events=tuple(events),
+            summary=summary,
+            answers=tuple(answers),
+            model=self._parts(),
+            config=configuration.to_dict(self._config),
+            timing=self._timing,
+            warnings=tuple(dict.fromkeys([*self._warnings, *self._video.warnings])),
+            thumbnails=thumbnails,
+        )
+
+    def _found(self) -> list[Event]:
+        spans = find_events(self._curve, self._config.events)
+        return [Event(span, *peak(self._curve, span), confidence(self._curve, span, spans)) for span in spans]
+
+    def _pictures(self, index: IndexArray) -> tuple[Selection, tuple[bytes, ...]]:
+        """The chosen frames' exact times and their thumbnails, fetched a few at a time."""
+        frames: list[int] = []
+        seconds: list[float] = []
+        thumbnails: list[bytes] = []
+        for start in range(0, len(index), FRAMES_AT_ONCE):
+            batch = self._video.at(index[start : start + FRAMES_AT_ONCE])
+            frames += batch.index.tolist()
+            seconds += batch.seconds.tolist()
+            thumbnails += [jpeg(frame, width=self._config.thumbnail_width) for frame in batch.frames]
+        selection = Selection(
+            np.asarray(frames, np.int64), np.asarray(seconds, np.float64), self._config.sampler.method
+        )
+        return selection, tuple(thumbnails)
+
+    def _described(self, events: list[Event], model: VisionLanguageModel) -> list[Event]:
+        settings = self._config.describe
+        if settings.granularity == "video":
+            return events
+        by_score = sorted(range(len(events)), key=lambda number: -events[number].peak_score)
+        chosen = sorted(by_score[: settings.max_events])
+        if len(chosen) < len(events):
+            self._warnings.append(
+                f"{len(events)} events were found; the {len(chosen)} with the highest scores are described "
+                f"(describe.max_events = {settings.max_events})."
+            )
+        for done, number in enumerate(chosen):
+            events[number] = self._describe(events[number], model)
+            if self._progress is not None:
+                self._progress("describe", done + 1, len(chosen))
+        return events
+
+    def _describe(self, event: Event, model: VisionLanguageModel) -> Event:
+        index = choose(self._curve, self._holmes.num_frames, self._config.sampler, span=event.span)
+        visual = self._holmes.seen(self._video).look(index, self._video.at)
+        summary, label = explain(model, visual, "event", self._config.generation)
+        clips: tuple[Clip, ...] = ()
+        if self._config.describe.granularity == "clip":
+            spans = clip_spans(event.span, self._config.describe)
+            clips = caption_clips(model, visual, spans, self._config.generation)
+        return replace(event, label=label, summary=summary, clips=clips)
+
+    def _parts(self) -> dict[str, Any]:
+        """Which model, encoder and scorer made this, for `report.json`."""
+        model, encoder = self._holmes.model, self._holmes.encoder
+        return {
+            **(model.info() if model is not None else {"name": None}),
+            "encoder": encoder.name,
+            "encoder_fingerprint": encoder.fingerprint,
+            "scorer": self._holmes.scorer.name,
+            "holmesvau": holmesvau.__version__,
+        }
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self._timing[stage] += time.perf_counter() - began

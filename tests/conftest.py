@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from tests.scenes import fixed_camera, write_video
+
+SHARED = Path(__file__).parents[1].parent / "shared"
+VTEST = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_feature_store(tmp_path_factory):
+    """Tests never read or fill the feature store of the person who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLMESVAU_CACHE", str(tmp_path_factory.mktemp("store")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared with released data and parity vectors is absent")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def vtest() -> Path:
+    if not VTEST.is_file():
+        pytest.skip("Debian's opencv-doc (vtest.avi) is not installed")
+    return VTEST
+
+
+@pytest.fixture(scope="session")
+def burning_room(tmp_path_factory) -> Path:
+    """40 seconds of a fixed camera; something burns from 22 s to 28 s."""
+    return write_video(tmp_path_factory.mktemp("videos") / "room.mp4", fixed_camera(40, odd=(22, 28)))
+
+
+@pytest.fixture(scope="session")
+def calm_room(tmp_path_factory) -> Path:
+    """30 seconds of the same camera with nothing out of the ordinary."""
+    return write_video(tmp_path_factory.mktemp("videos") / "calm.mp4", fixed_camera(30))
