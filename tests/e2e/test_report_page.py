@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from holmesvau.report import write
 from holmesvau.types import Report
@@ -51,13 +53,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty seconds of H.264 whose brightness tells the second."""
-    path = tmp_path_factory.mktemp("video") / "camera #1.mp4"
+    return _video(tmp_path_factory.mktemp("video") / "camera #1.mp4")
+
+
+def _video(path: Path, first: int = 0) -> Path:
+    """Its first frame is shown `first` seconds after the container's zero."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE)
         stream.width, stream.height, stream.pix_fmt, stream.time_base = 160, 90, "yuv420p", Fraction(1, RATE)
         for number in range(SECONDS * RATE):
             shade = 20 + 10 * (number // RATE)
             picture = av.VideoFrame.from_ndarray(np.full((90, 160, 3), shade, np.uint8), format="rgb24")
+            picture.pts, picture.time_base = first * RATE + number, Fraction(1, RATE)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
     return path
@@ -133,6 +140,28 @@ def test_clicks_on_frame_card_and_curve_seek_the_video(browser: Any, video: Path
     first = browser.execute_script("return document.querySelector('#chart line.head').getAttribute('x1')")
     _until(browser, f"document.querySelector('#chart line.head').getAttribute('x1') > {first} + 3")
     assert _errors(browser) == []
+
+
+def _second_shown(browser: Any) -> float:
+    """Which second the picture on the screen is of, by its brightness."""
+    pixels = np.asarray(
+        Image.open(io.BytesIO(browser.find_element("id", "player").screenshot_as_png)).convert("L")
+    )
+    height, width = pixels.shape
+    return (float(np.median(pixels[height // 8 : height // 4, width // 3 : width // 2])) - 20) / 10
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_picture_on_the_screen_is_of_the_time_clicked(browser: Any, tmp_path: Path, first: int) -> None:
+    report = _report(_video(tmp_path / "late.mp4", first), events=(examples.event(8, 12),))
+    report = replace(report, video=replace(report.video, start_seconds=float(first)))
+    _open(browser, write(report, tmp_path)["html"])
+    _until(browser, READY)
+    browser.find_elements("css selector", ".frame")[3].click()
+    _until(browser, f"{NOW} == {8 + first} && !document.getElementById('player').seeking")
+    time.sleep(0.2)
+    assert _second_shown(browser) == pytest.approx(8, abs=0.4)
+    assert browser.find_element("id", "chart").get_attribute("aria-valuenow") == "8.0"
 
 
 def test_hover_tells_time_and_score(browser: Any, video: Path, tmp_path: Path) -> None:

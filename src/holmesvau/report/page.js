@@ -371,9 +371,8 @@
     playable = true;
     player.hidden = false;
     still.hidden = attach.hidden = true;
-    // Some players count from the container's own first time, others from zero: the length tells which.
-    const late = Math.abs(player.duration - duration - data.offset) < Math.abs(player.duration - duration);
-    offset = late ? data.offset : 0;
+    // Some players count from the container's own first time, others from zero: where they begin tells which.
+    offset = Math.abs(player.currentTime - data.offset) < player.currentTime ? data.offset : 0;
     for (const button of document.querySelectorAll("[data-play]")) button.textContent = button.textContent.replace("Go to", "Play from");
     if (moved) player.currentTime = cursor + offset; else cursor = 0;
     moveHead();
