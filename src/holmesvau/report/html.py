@@ -45,7 +45,7 @@ def to_html(
         facts=escape(" · ".join(_facts(report))),
         written_iso=when.isoformat(timespec="seconds"),
         written=escape(f"{when.day} {when:%B %Y, %H:%M %Z}".strip()),
-        found="".join(f"<p>{escape(line)}</p>" for line in summary_lines(report)),
+        found="".join(f"<p>{_unbroken(line)}</p>" for line in summary_lines(report)),
         warnings=_warnings(report.warnings),
         player=_player(report, out_dir, video_path),
         summary=_video_summary(report.summary),
@@ -59,6 +59,11 @@ def to_html(
 
 def _part(name: str) -> str:
     return files("holmesvau.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _unbroken(line: str) -> str:
+    """The line, in which no stretch of time is broken at its dash."""
+    return escape(line).replace("–", "&NoBreak;–&NoBreak;")
 
 
 def _hash(text: str) -> str:
