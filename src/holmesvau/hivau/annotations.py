@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,18 +49,27 @@ def load_annotations(
             videos, or, without `problems`, when an entry is unusable.
     """
     findings = Findings(str(path), problems, [])
-    videos: dict[str, VideoAnnotation] = {}
-    for line, name, entry in members(read_text(path), path):
-        if name in videos:
-            findings.add(
-                "duplicate-video", "error", name, "The name stands twice; the later one counts.", line=line
-            )
-        if isinstance(entry, dict):
-            videos[name] = _Entry(name, entry, line, findings).video()
-        else:
-            findings.unusable(name, f"An annotation is an object, not {_shown(entry)}.", line=line)
+    videos = {video.name: video for _, video in numbered(path, findings)}
     findings.hand_over()
     return videos
+
+
+def numbered(path: str | Path, findings: Findings) -> Iterator[tuple[int, VideoAnnotation]]:
+    """The annotations of a file, each with the 1-based line it begins on; what is odd goes to `findings`.
+
+    Raises:
+        InputError: as `load_annotations`.
+    """
+    seen = set()
+    for line, name, entry in members(read_text(path), path):
+        if name in seen:
+            message = "The name stands twice; the later one counts."
+            findings.add("duplicate-video", "error", name, message, line=line)
+        seen.add(name)
+        if isinstance(entry, dict):
+            yield line, _Entry(name, entry, line, findings).video()
+        else:
+            findings.unusable(name, f"An annotation is an object, not {_shown(entry)}.", line=line)
 
 
 def write_annotations(annotations: Mapping[str, VideoAnnotation], path: str | Path) -> Path:

@@ -6,7 +6,7 @@ What is written back from an unmended file equals it byte for byte when the form
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,16 +35,24 @@ def load_instructions(path: str | Path, *, problems: list[Problem] | None = None
         unusable.
     """
     findings = Findings(str(path), problems, [])
-    rows = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if line.strip():
-            row = _read(line, number, findings)
-            if row is not None:
-                rows.append(row)
+    rows = [row for _, row in numbered(path, findings)]
     findings.hand_over()
     if not rows and not findings.found:
         raise InputError(f"{path}: no rows. A file of instructions has one JSON object on each line.")
     return rows
+
+
+def numbered(path: str | Path, findings: Findings) -> Iterator[tuple[int, Instruction]]:
+    """The rows of a file, each with its 1-based line; what is odd goes to `findings`.
+
+    Raises:
+        InputError: when the file cannot be read, or when a row is unusable and nobody collects problems.
+    """
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            row = _read(line, number, findings)
+            if row is not None:
+                yield number, row
 
 
 def write_instructions(rows: Iterable[Instruction], path: str | Path, *, form: RowForm = "test") -> Path:
