@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from holmesvau.errors import InputError
 from holmesvau.sim.camera import Camera
@@ -256,7 +256,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A built place: what is drawn once (`parts`, of `holmesvau.sim.solids`) and what scripts may use.
+    """A built place: what is drawn once (`parts` and `solids`, of `holmesvau.sim.solids`) and what scripts may use.
 
     `name` is the kind (crossing, street, …), `phrase` says where in a text ("a car park", "the aisle of a
     small shop"), `camera` is the usual view at a size of 640 x 360; `Stage.size` rescales it.
@@ -270,7 +270,8 @@ class Scene:
     places: Mapping[str, Place]
     routes: Mapping[str, Route]
     regions: Mapping[str, Region]
-    parts: Sequence[object] = ()
+    parts: Sequence[Any] = ()
+    solids: Sequence[Any] = ()
     lamps: tuple[Lamp, ...] = ()
 
     def of_kind(self, kind: str) -> list[Place]:
