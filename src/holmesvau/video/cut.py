@@ -41,7 +41,8 @@ Timed = tuple[float, Any]
 class CutResult:
     """What was written.
 
-    `span` is what the clip holds to the frame, in seconds of the source; `method` and `audio` say how it was made.
+    `span` is what the clip holds to the frame, in seconds of the source; `method` and `audio` say how it was
+    made.
     """
 
     path: Path

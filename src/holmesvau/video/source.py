@@ -100,7 +100,8 @@ def open_container(source: Source) -> InputContainer:
     """
     options = {}
     if source.remote:
-        options = {"rtsp_transport": "tcp", "reconnect_on_network_error": "1"}
+        # Over UDP, cameras lose packets and their pictures smear.
+        options = {"rtsp_transport": "tcp"}
     # A named pipe waits for its writer for as long as that takes; libav's own time-out covers everything
     # else.
     timeout = (OPEN_TIMEOUT, READ_TIMEOUT) if source.remote or source.live else None
