@@ -24,7 +24,7 @@ def oddities(text: str, what: str) -> Iterator[Finding]:
         yield "line-break", "note", f"The {what} holds a line break: {_shown(text)}."
     foreign = sorted({character for character in text if not character.isascii()})
     if foreign:
-        yield "not-ascii", "note", f"The {what} holds {' '.join(foreign)}, which are not ASCII."
+        yield "not-ascii", "note", f"The {what} is not ASCII: it holds {' '.join(foreign)}."
     alphabets = sorted({unicodedata.name(letter, "?").split()[0] for letter in text if letter.isalpha()})
     if len(alphabets) > 1:
         yield "mixed-alphabets", "note", f"The {what} mixes letters of {' and '.join(alphabets)}."
