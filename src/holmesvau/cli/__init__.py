@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from holmesvau.cli import ask, doctor, sample, score, watch
+from holmesvau.cli import ask, data, doctor, sample, score, watch
 from holmesvau.errors import HolmesError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 for verb in (watch, ask, score, sample, doctor):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
+app.add_typer(data.app)
 
 
 @app.callback(invoke_without_command=True)
