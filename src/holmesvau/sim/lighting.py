@@ -71,9 +71,17 @@ class Illumination:
             "infrared": (0.03, 0.03, 0.03),
         }
         if self.indoor:
-            table = table | {"day": (0.50, 0.50, 0.49), "dusk": (0.30, 0.28, 0.26), "night": (0.07, 0.07, 0.08)}
+            table = table | {
+                "day": (0.50, 0.50, 0.49),
+                "dusk": (0.30, 0.28, 0.26),
+                "night": (0.07, 0.07, 0.08),
+            }
         sky = np.float32(table[self.light.kind])
-        if not self.indoor and self.weather.kind in ("overcast", "rain", "snow", "fog") and self.light.kind == "day":
+        if (
+            not self.indoor
+            and self.weather.kind in ("overcast", "rain", "snow", "fog")
+            and self.light.kind == "day"
+        ):
             sky = sky * np.float32([1.25, 1.22, 1.16])
         return sky * np.float32(self.light.level)
 
@@ -91,7 +99,9 @@ class Illumination:
         if self.infrared:
             return 0.0
         if self.indoor:
-            return {"day": 0.55, "dusk": 0.62, "night": 0.55, "infrared": 0.0}[self.light.kind] * self.light.level
+            return {"day": 0.55, "dusk": 0.62, "night": 0.55, "infrared": 0.0}[
+                self.light.kind
+            ] * self.light.level
         return {"day": 0.0, "dusk": 0.42, "night": 1.0, "infrared": 0.0}[self.light.kind] * self.light.level
 
     def fall(self, places: Floats, normals: Floats | None) -> Floats:
@@ -223,7 +233,9 @@ class Illumination:
                 to = np.float32([lamp.x, lamp.y, lamp.z]) - places
                 to /= np.linalg.norm(to, axis=2)[..., None] + 1e-6
                 spot = np.clip(np.einsum("hwk,hwk->hw", to, mirrored), 0, 1) ** 60
-                rgb += (spot * b.gloss * share * 0.5 * lamp.strength)[..., None] * np.float32(lamp.colour) / 255
+                rgb += (
+                    (spot * b.gloss * share * 0.5 * lamp.strength)[..., None] * np.float32(lamp.colour) / 255
+                )
         return rgb.astype(np.float32)
 
     def _mist(self, rgb: Floats, depth: Floats) -> Floats:
@@ -245,7 +257,9 @@ class Illumination:
         """The share [0, 1] of mist in what lies `depth` metres away; None in clear air."""
         if self.indoor:
             return None
-        thick = {"clear": 0.0012, "overcast": 0.002, "rain": 0.010, "snow": 0.016, "fog": 0.055}[self.weather.kind]
+        thick = {"clear": 0.0012, "overcast": 0.002, "rain": 0.010, "snow": 0.016, "fog": 0.055}[
+            self.weather.kind
+        ]
         thick *= 0.4 + 1.2 * self.weather.amount if self.weather.kind != "clear" else 1.0
         share: Floats = np.float32(0.94) * (1 - np.exp(-thick * np.minimum(depth, 400.0))).astype(np.float32)
         return share

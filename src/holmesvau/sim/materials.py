@@ -227,7 +227,9 @@ def _goods(m: Material, u: Floats, v: Floats, grain: Floats) -> Floats:
     rgb = np.stack([np.clip(0.46 + 0.26 * c, 0.06, 0.92) for c in channels], axis=1)
     label = np.clip(1 - np.abs(up / np.maximum(tall, 0.05) - 0.45) * 5, 0, 1) * np.clip(1.2 - 7 * grain, 0, 1)
     rgb = _lerp(rgb, np.float32([0.82, 0.80, 0.74]), 0.6 * label)
-    gap = _stripe(u, 1.0, 0.0, grain) + np.clip(1 - (u % width) / 0.012, 0, 1) * np.clip(1.2 - 25 * grain, 0, 1)
+    gap = _stripe(u, 1.0, 0.0, grain) + np.clip(1 - (u % width) / 0.012, 0, 1) * np.clip(
+        1.2 - 25 * grain, 0, 1
+    )
     missing = noise(packet * 0.9 + 0.5, board * 2.9 + 0.5, m.seed + 9) > 1.05
     dark = (up > tall) | missing
     rgb = np.where(dark[:, None], rgb * 0.12 + 0.05, rgb * (1 - 0.5 * np.clip(gap, 0, 1))[:, None])

@@ -81,7 +81,9 @@ def vehicle(kind: str, finish: Finish) -> tuple[Plane, ...]:
     return tuple(planes)
 
 
-def _quad(a: Point, b: Point, c: Point, d: Point, colour: Colour, gloss: float, layer: int, lamp: str = "") -> Plane:
+def _quad(
+    a: Point, b: Point, c: Point, d: Point, colour: Colour, gloss: float, layer: int, lamp: str = ""
+) -> Plane:
     return Plane((a, b, c, d), colour, gloss, layer, lamp)
 
 
@@ -165,7 +167,9 @@ def _wheels(s: Shape) -> list[Plane]:
     for x in s.axles:
         for left in (True, False):
             y = (s.width / 2 + 0.005) * (1 if left else -1)
-            planes.append(Plane(_ring(x, y * 1.0, s.wheel + 0.06, s.wheel * 1.16, left), (14, 14, 15), 0.0, 3))
+            planes.append(
+                Plane(_ring(x, y * 1.0, s.wheel + 0.06, s.wheel * 1.16, left), (14, 14, 15), 0.0, 3)
+            )
             planes.append(Plane(_ring(x, y * 1.01, s.wheel, s.wheel, left), TYRE, 0.05, 4))
             planes.append(Plane(_ring(x, y * 1.02, s.wheel, s.wheel * 0.6, left, 8), RIM, 0.4, 5))
     return planes
@@ -187,7 +191,12 @@ def _lamps(s: Shape) -> list[Plane]:
         y = 0.24 * sign
         plate = ((x, -y, 0.36), (x, y, 0.36), (x, y, 0.46), (x, -y, 0.46))
         planes.append(Plane(plate, (214, 210, 180), 0.1, 4))
-    grille = ((half, -w * 0.38, 0.46), (half, w * 0.38, 0.46), (half, w * 0.36, s.nose * 0.74), (half, -w * 0.36, s.nose * 0.74))
+    grille = (
+        (half, -w * 0.38, 0.46),
+        (half, w * 0.38, 0.46),
+        (half, w * 0.36, s.nose * 0.74),
+        (half, -w * 0.36, s.nose * 0.74),
+    )
     planes.append(Plane(grille, TRIM, 0.2, 4))
     return planes
 
@@ -256,11 +265,19 @@ def thing(kind: str, finish: Finish) -> tuple[Plane, ...]:
         return (*leaf, *grip)
     if kind == "trolley":
         bars = cuboid(0.8, 0.5, 0.45, (150, 152, 156), at=(0, 0, 0.5), top=(96, 92, 88), gloss=0.4)
-        legs = [p for x in (-0.33, 0.33) for y in (-0.2, 0.2) for p in cuboid(0.04, 0.04, 0.5, RIM, at=(x, y, 0.0))]
+        legs = [
+            p
+            for x in (-0.33, 0.33)
+            for y in (-0.2, 0.2)
+            for p in cuboid(0.04, 0.04, 0.5, RIM, at=(x, y, 0.0))
+        ]
         return (*legs, *bars, *cuboid(0.04, 0.52, 0.06, colour, at=(-0.44, 0, 0.98), layer=1))
     if kind == "bin":
         s = size or 0.55
-        return (*cuboid(s, s, s * 1.6, colour), *cuboid(s * 1.08, s * 1.08, 0.08, _dim(colour, 0.7), at=(0, 0, s * 1.6), layer=1))
+        return (
+            *cuboid(s, s, s * 1.6, colour),
+            *cuboid(s * 1.08, s * 1.08, 0.08, _dim(colour, 0.7), at=(0, 0, s * 1.6), layer=1),
+        )
     if kind == "bottle":
         return tuple(cuboid(0.08, 0.08, size or 0.26, colour, gloss=0.6))
     if kind == "cash":

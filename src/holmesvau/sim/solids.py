@@ -79,11 +79,22 @@ class Parts:
         return cls([], [])
 
     def floor(
-        self, x0: float, y0: float, x1: float, y1: float, material: Material, z: float = 0.0, lift: float = 0.0
+        self,
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+        material: Material,
+        z: float = 0.0,
+        lift: float = 0.0,
     ) -> None:
         """A level rectangle to stand on."""
         corners = ((x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z))
         self.faces.append(Face(corners, material, floor=True, lift=lift))
+
+    def ceiling(self, x0: float, y0: float, x1: float, y1: float, z: float, material: Material) -> None:
+        """A level rectangle seen from below."""
+        self.faces.append(Face(((x0, y1, z), (x1, y1, z), (x1, y0, z), (x0, y0, z)), material))
 
     def decal(self, corners: Sequence[tuple[float, float]], material: Material, z: float = 0.0) -> None:
         """Paint on the floor: any convex polygon, counter-clockwise from above."""
@@ -154,14 +165,18 @@ class Parts:
         if z > 0.05:
             self.faces.append(Face(tuple((*p, z) for p in reversed(ring)), side, solid=solid))
 
-    def pole(self, x: float, y: float, radius: float, height: float, material: Material, z: float = 0.0) -> None:
+    def pole(
+        self, x: float, y: float, radius: float, height: float, material: Material, z: float = 0.0
+    ) -> None:
         """A round post of eight sides."""
         solid = len(self.solids)
         self.solids.append(Solid(x, y, radius, radius, 0.0, z, z + height))
         turn = [k * math.tau / 8 for k in range(9)]
         ring = [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in turn]
         for a, b in zip(ring, ring[1:], strict=False):
-            self.faces.append(Face(((*a, z), (*b, z), (*b, z + height), (*a, z + height)), material, solid=solid))
+            self.faces.append(
+                Face(((*a, z), (*b, z), (*b, z + height), (*a, z + height)), material, solid=solid)
+            )
         self.faces.append(Face(tuple((*p, z + height) for p in ring[:8]), material, solid=solid))
 
     def tree(self, x: float, y: float, height: float, leaves: Material, bark: Material, seed: int) -> None:
@@ -179,7 +194,9 @@ class Parts:
         """A low heap of leaves."""
         rng = np.random.default_rng([seed, 43])
         for _ in range(14):
-            centre = np.array([*(np.array([x, y]) + rng.normal(0, 0.28, 2) * size), rng.uniform(0.15, 0.75) * size])
+            centre = np.array(
+                [*(np.array([x, y]) + rng.normal(0, 0.28, 2) * size), rng.uniform(0.15, 0.75) * size]
+            )
             self._disc(centre, rng.normal(size=3) + np.array([0, -0.5, 0.5]), size * 0.32, leaves)
         self.solids.append(Solid(x, y, size * 0.4, size * 0.4, 0.0, 0.0, size * 0.8))
 

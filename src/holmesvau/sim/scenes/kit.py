@@ -55,7 +55,9 @@ class Kit:
         red, green, blue = (int(np.clip(c + shift + self.rng.integers(-3, 4), 6, 248)) for c in base)
         return red, green, blue
 
-    def material(self, pattern: str, *colours: Colour, second: Colour = (110, 110, 110), **more: float) -> Material:
+    def material(
+        self, pattern: str, *colours: Colour, second: Colour = (110, 110, 110), **more: float
+    ) -> Material:
         """A material of one of the colours, with a pattern of its own."""
         return Material(
             pattern=pattern,
@@ -87,20 +89,40 @@ class Kit:
         """Name a way."""
         self.routes[name] = Route(name=name, kind=kind, points=points)
 
-    def region(self, name: str, kind: Literal["walk", "road", "forbidden"], x0: float, y0: float, x1: float, y1: float) -> None:
+    def region(
+        self,
+        name: str,
+        kind: Literal["walk", "road", "forbidden"],
+        x0: float,
+        y0: float,
+        x1: float,
+        y1: float,
+    ) -> None:
         """Name a level rectangle."""
         self.regions[name] = Region(name=name, kind=kind, corners=((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
 
-    def lamp(self, x: float, y: float, z: float, strength: float = 1.0, colour: Colour = (255, 214, 160)) -> None:
+    def lamp(
+        self, x: float, y: float, z: float, strength: float = 1.0, colour: Colour = (255, 214, 160)
+    ) -> None:
         """Hang a lamp that is lit after dark (indoors: always)."""
         self.lamps.append(Lamp(x=x, y=y, z=z, strength=strength, colour=colour))
 
-    def street_lamp(self, x: float, y: float, height: float = 6.0, reach: float = 1.2, towards: float = -math.pi / 2) -> None:
+    def street_lamp(
+        self, x: float, y: float, height: float = 6.0, reach: float = 1.2, towards: float = -math.pi / 2
+    ) -> None:
         """A lamp post with an arm."""
         self.parts.pole(x, y, 0.07, height, METAL)
         end = (x + reach * math.cos(towards), y + reach * math.sin(towards))
         self.parts.block(
-            (x + end[0]) / 2, (y + end[1]) / 2, reach, 0.07, 0.08, METAL, z=height - 0.08, heading=towards, casts=False
+            (x + end[0]) / 2,
+            (y + end[1]) / 2,
+            reach,
+            0.07,
+            0.08,
+            METAL,
+            z=height - 0.08,
+            heading=towards,
+            casts=False,
         )
         head = Material(colour=(220, 214, 200), glow=1.5)
         self.parts.block(*end, 0.5, 0.22, 0.1, head, z=height - 0.16, heading=towards, casts=False)
@@ -115,7 +137,14 @@ class Kit:
         """A car that stays for good; returns its colour's name."""
         name = str(self.rng.choice(list(CAR_COLOURS)))
         variant = str(self.rng.choice(["hatchback", "saloon", "suv", "saloon"]))
-        park(self.parts, "car", Finish(colour=self.tint(CAR_COLOURS[name], spread=5), name=name, variant=variant), x, y, heading)
+        park(
+            self.parts,
+            "car",
+            Finish(colour=self.tint(CAR_COLOURS[name], spread=5), name=name, variant=variant),
+            x,
+            y,
+            heading,
+        )
         return name
 
     def bench(self, x: float, y: float, heading: float, name: str = "bench") -> None:
