@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holmesvau import ats as ats
+    from holmesvau import checkpoints as checkpoints
     from holmesvau import report as report
     from holmesvau import video as video
     from holmesvau import vlm as vlm
@@ -32,13 +33,24 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("ats", "report", "video", "vlm")
+_MODULES = ("ats", "checkpoints", "report", "video", "vlm")
 _NAMES = {
     "Holmes": "holmesvau.holmes",
     "HolmesError": "holmesvau.errors",
     "open_video": "holmesvau.video",
     **dict.fromkeys(
-        ("AnomalyCurve", "Answer", "Clip", "Event", "FrameBatch", "Report", "Selection", "Span", "Summary", "VideoInfo"),
+        (
+            "AnomalyCurve",
+            "Answer",
+            "Clip",
+            "Event",
+            "FrameBatch",
+            "Report",
+            "Selection",
+            "Span",
+            "Summary",
+            "VideoInfo",
+        ),
         "holmesvau.types",
     ),
 }

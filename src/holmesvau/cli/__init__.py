@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from holmesvau.cli import ask, data, doctor, sample, score, watch
+from holmesvau.cli import ask, convert, data, doctor, sample, score, watch
 from holmesvau.errors import HolmesError
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
 )
-for verb in (watch, ask, score, sample, doctor):
+for verb in (watch, ask, score, sample, convert, doctor):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 app.add_typer(data.app)
 
@@ -53,11 +53,14 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except HolmesError as error:
         sys.stderr.write(f"holmesvau: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write(
             "\nholmesvau: stopped. What was scanned is kept: the same command goes on from there.\n"
         )
