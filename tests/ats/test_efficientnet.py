@@ -32,7 +32,7 @@ def frames(burning_room) -> np.ndarray:
 
 
 def unfolded(frames: np.ndarray) -> torch.Tensor:
-    """The network written down a second time: batch norm apart, padding from the general formula of 'same'."""
+    """The network written down again: batch norm apart, padding from the general formula of 'same'."""
     state = efficientnet.released_weights()
     strides = [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1]
 
@@ -196,5 +196,5 @@ def test_missing_weights_name_what_to_install(monkeypatch):
 def test_damaged_weights_are_a_model_error(monkeypatch, tmp_path):
     (tmp_path / "weights.pth").write_bytes(b"not weights")
     monkeypatch.setattr(efficientnet, "weights_path", lambda: tmp_path / "weights.pth")
-    with pytest.raises(ModelError, match="weights.pth"):
+    with pytest.raises(ModelError, match=r"weights\.pth"):
         EfficientNetEncoder()
