@@ -117,6 +117,10 @@ class Cursor:
                     context.skip_frame = "NONREF" if skipping else "DEFAULT"
                 if skip != "nonkey" or needed[self._position - 1]:
                     frames = decode(packet)
+                    if skip == "nonkey" and not session.stopped.is_set():
+                        # Between keyframes far apart the picture order count wraps: left together in the
+                        # decoder they come out in the wrong order, or not at all.
+                        frames += session.drain()
                     if frames:
                         yield frames
         finally:
