@@ -26,10 +26,31 @@ SIZE = (224, 224)
 
 
 def render(folder: Path, minutes: float) -> Path:
-    """An H.264 film with B-frames whose pictures are windows that wander over one large noisy picture."""
+    """One minute of H.264 with B-frames, a window wandering over a large noisy picture, repeated packet by packet."""
     path = folder / f"noise-{minutes:g}min.mp4"
     if path.exists():
         return path
+    minute = folder / "noise-minute.mp4"
+    if not minute.exists():
+        render_minute(minute)
+    partial = path.with_suffix(".partial.mp4")
+    with av.open(str(partial), "w") as out:
+        target = None
+        for repeat in range(max(1, round(minutes))):
+            with av.open(str(minute)) as source:
+                stream = source.streams.video[0]
+                target = target or out.add_stream_from_template(stream)
+                shift = round(repeat * 60 / stream.time_base)
+                for packet in source.demux(stream):
+                    if packet.size:
+                        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                        packet.stream = target
+                        out.mux(packet)
+    partial.replace(path)
+    return path
+
+
+def render_minute(path: Path) -> None:
     random = np.random.default_rng(0)
     coarse = random.integers(0, 255, (60, 107, 3)).repeat(12, 0).repeat(12, 1)
     board = np.clip(coarse + random.normal(0, 12, coarse.shape), 0, 255).astype(np.uint8)
@@ -37,13 +58,12 @@ def render(folder: Path, minutes: float) -> Path:
     with av.open(str(partial), "w") as out:
         stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "bf": "2", "crf": "26"})
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = 640, 360, "yuv420p", 60
-        for number in range(round(minutes * 60 * 30)):
+        for number in range(60 * 30):
             x, y = int(320 + 300 * np.sin(number / 97)), int(170 + 160 * np.cos(number / 61))
             window = np.ascontiguousarray(board[y : y + 360, x : x + 640])
             out.mux(stream.encode(av.VideoFrame.from_ndarray(window, format="rgb24")))
         out.mux(stream.encode(None))
     partial.replace(path)
-    return path
 
 
 def bare(path: Path, every: int, size: tuple[int, int] | None) -> int:

@@ -68,8 +68,7 @@ def test_bad_files_are_refused_with_a_sentence(tmp_path: Path) -> None:
 
 def test_sound_without_pictures_counts_the_sound(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "sound.mp4"), "w") as out:
-        for _ in range(2):
-            stream = out.add_stream("aac", rate=16000, layout="mono")
+        for stream in [out.add_stream("aac", rate=16000, layout="mono") for _ in range(2)]:
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
             frame.sample_rate, frame.pts, frame.time_base = 16000, 0, Fraction(1, 16000)
             out.mux(stream.encode(frame))
