@@ -26,7 +26,7 @@ SIZE = (224, 224)
 
 
 def render(folder: Path, minutes: float) -> Path:
-    """A minute of H.264 with B-frames, a window wandering over a large noisy picture, repeated packet by packet."""
+    """A minute of H.264 with B-frames, a window wandering over a noisy picture, repeated packet by packet."""
     path = folder / f"noise-{minutes:g}min.mp4"
     if path.exists():
         return path

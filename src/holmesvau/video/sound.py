@@ -26,7 +26,8 @@ def sound_way(source: Source, container: str) -> SoundWay:
     with open_container(source) as opened:
         if not opened.streams.audio:
             return "none"
-        context = opened.streams.audio[0].codec_context
+        # PyAV's types do not say so, but a stream without a decoder has no codec context.
+        context: Any = opened.streams.audio[0].codec_context
         if context is None:
             return "none"
         return "copy" if container == "matroska" or context.codec.canonical_name in _MP4_SOUND else "encode"
