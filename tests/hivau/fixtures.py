@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.video.films import film
+
 ANNOTATIONS: dict[str, dict[str, Any]] = {
     "Fire001": {
         "n_frames": 900,
@@ -124,3 +126,24 @@ def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def make_dataset(root: Path) -> Path:
+    """The dataset on disk: annotations, rows, and videos of numbered pictures with a keyframe each second."""
+    write_json(root / "raw_annotations/own_database_test.json", ANNOTATIONS)
+    write_jsonl(root / "instruction/merge_instruction_test_final.jsonl", TEST_ROWS)
+    (root / "own/videos/test").mkdir(parents=True)
+    for name, video in ANNOTATIONS.items():
+        rate = int(video["fps"])
+        film(
+            root / "own/videos/test" / f"{name}.mp4",
+            video["n_frames"],
+            options={
+                "x264-params": f"bframes=0:keyint={rate}:min-keyint={rate}:scenecut=0",
+                "preset": "ultrafast",
+            },
+            rate=rate,
+            gop=rate,
+            audio=name == "Fire001",
+        )
+    return root
