@@ -32,11 +32,11 @@ def vtest() -> Path:
 
 @pytest.fixture(scope="session")
 def burning_room(tmp_path_factory) -> Path:
-    """40 seconds of a fixed camera; something burns from 22 s to 28 s."""
-    return write_video(tmp_path_factory.mktemp("videos") / "room.mp4", fixed_camera(40, odd=(22, 28)))
+    """60 seconds of a fixed camera; something burns from 30 s to 36 s."""
+    return write_video(tmp_path_factory.mktemp("videos") / "room.mp4", fixed_camera(60, odd=(30, 36)))
 
 
 @pytest.fixture(scope="session")
 def calm_room(tmp_path_factory) -> Path:
-    """30 seconds of the same camera with nothing out of the ordinary."""
-    return write_video(tmp_path_factory.mktemp("videos") / "calm.mp4", fixed_camera(30))
+    """40 seconds of the same camera with nothing out of the ordinary."""
+    return write_video(tmp_path_factory.mktemp("videos") / "calm.mp4", fixed_camera(40))

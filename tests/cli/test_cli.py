@@ -39,12 +39,12 @@ def test_watch_writes_a_report_whose_event_is_where_it_burns(holmesvau, burning_
         and 27 <= event["end"] <= 30
         and event["start"] <= event["peak"] < event["end"]
     )
-    inside = [second for second in report["selection"]["seconds"] if 22 <= second < 28]
+    inside = [second for second in report["selection"]["seconds"] if 30 <= second < 36]
     assert len(report["selection"]["index"]) == 16 and len(inside) >= 4
     assert report["events"][0]["description"] == "" and any(
         "No describing model" in w for w in report["warnings"]
     )
-    assert "0:2" in out, out
+    assert "0:3" in out, out
 
 
 def test_two_runs_choose_identical_frames(holmesvau, burning_room):
@@ -76,11 +76,11 @@ def test_several_videos_get_a_folder_each_and_one_bad_file_stops_nothing(
 def test_score_prints_the_curve_as_csv_and_json(holmesvau, burning_room):
     _, text, _ = holmesvau("score", burning_room)
     lines = text.splitlines()
-    assert lines[0] == "frame,seconds,score" and len(lines) == 1 + 80
+    assert lines[0] == "frame,seconds,score" and len(lines) == 1 + 120
     _, out, _ = holmesvau("score", burning_room, "--json")
     curve = json.loads(out)
     assert (
-        curve["stride_seconds"] == pytest.approx(0.5) and len(curve["scores"]) == len(curve["seconds"]) == 80
+        curve["stride_seconds"] == pytest.approx(0.5) and len(curve["scores"]) == len(curve["seconds"]) == 120
     )
     assert [f"{score:.4f}" for score in curve["scores"]] == [line.split(",")[2] for line in lines[1:]]
 

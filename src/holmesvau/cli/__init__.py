@@ -16,6 +16,9 @@ import typer
 from holmesvau.cli import ask, convert, data, doctor, sample, score, watch
 from holmesvau.errors import HolmesError
 
+# What typer ends with after Ctrl-C.
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="holmesvau",
     help="Watch hours of video, find what is abnormal, and say what happened, when and why.",
@@ -53,18 +56,18 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = int(app(standalone_mode=False) or 0)
     except typer.TyperException as error:
         error.show()
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except HolmesError as error:
         sys.stderr.write(f"holmesvau: {error}\n")
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write(
-            "\nholmesvau: stopped. What was scanned is kept: the same command goes on from there.\n"
-        )
-        sys.exit(130)
+        code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        code = 141
+    if code == INTERRUPTED:
+        sys.stderr.write(
+            "holmesvau: stopped. What was scanned is kept: the same command goes on from there.\n"
+        )
+    sys.exit(code)
