@@ -58,7 +58,7 @@ def main() -> None:
     try:
         code = int(app(standalone_mode=False) or 0)
     except typer.TyperException as error:
-        error.show()
+        sys.stderr.write(f"holmesvau: {error.format_message().rstrip('.')}. `holmesvau --help` tells more.\n")
         code = error.exit_code
     except HolmesError as error:
         sys.stderr.write(f"holmesvau: {error}\n")
