@@ -34,8 +34,9 @@ def resolve(name_or_path: str | Path, *, progress: build.Progress | None = None)
     if folders.read_json(found / "config.json").get("model_type") != "internvl_chat":
         return found
     target = _place(found)
-    if not target.is_dir():
-        log.info("%s: converting released weights, once, into %s", name_or_path, target)
+    if (target / build.RECORD_FILE).is_file():
+        return target
+    log.info("%s: converting released weights, once, into %s", name_or_path, target)
     return convert_internvl2(found, target, progress=progress)
 
 

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from holmesvau.checkpoints import build, internvl2, source
-from holmesvau.checkpoints.tensors import read_file, write_json
-from holmesvau.errors import ModelError, OutputError
+from holmesvau.checkpoints.tensors import held, read_file, write_file, write_json
+from holmesvau.errors import ModelError
 from holmesvau.vlm.adapter import CONFIG_FILE, WEIGHTS_FILE
 from holmesvau.vlm.folder import read_json
 
@@ -69,8 +69,6 @@ def convert_lora(source_dir: str | Path, target_dir: str | Path, base_dir: str |
             model, or the adapter does more than add a low-rank product.
         OutputError: when the target exists, or cannot be written.
     """
-    from safetensors.torch import save_file
-
     folder, target = Path(source_dir), Path(target_dir)
     where = Path(base_dir) / "config.json"
     sizes = internvl2.geometry(where, read_json(where))
@@ -93,15 +91,12 @@ def convert_lora(source_dir: str | Path, target_dir: str | Path, base_dir: str |
             native[module_name(weight)] = replace(update, b=b)
     with build.building(target, f"lora {source.fingerprint(folder, _files(folder))} {sizes}") as unfinished:
         if unfinished is not None:
-            tensors = {
-                f"{_PEFT}{module}.lora_{half}.weight": value.clone().contiguous()
+            tensors = [
+                held(f"{_PEFT}{module}.lora_{half}.weight", value.detach().numpy())
                 for module, update in native.items()
                 for half, value in (("A", update.a), ("B", update.b))
-            }
-            try:
-                save_file(tensors, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
-            except OSError as error:
-                raise OutputError(f"{target}: cannot be written ({error.strerror or error}).") from error
+            ]
+            write_file(unfinished / WEIGHTS_FILE, tensors)
             write_json(unfinished / CONFIG_FILE, _native_adapter_config(config, native))
     return target
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from holmesvau.checkpoints.tensors import held, write_file
 from holmesvau.errors import ModelError, OutputError
 
 SCORER_FILE = "anomaly_scorer.safetensors"
@@ -36,22 +37,14 @@ def convert_scorer(source: str | Path, target: str | Path) -> Path:
             scorer.
         OutputError: when the target cannot be written.
     """
-    from safetensors.torch import save_file
-
     path, target = Path(source), Path(target)
-    weights = {name: tensor.float().contiguous() for name, tensor in read_scorer(path).items()}
+    weights = {name: tensor.detach().float() for name, tensor in read_scorer(path).items()}
     _refuse_other(path, weights)
-    unfinished = target.with_name(f".{target.name}.unfinished")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Copies, because tensors of a pickle may share memory, which a safetensors file cannot.
-        save_file(
-            {name: tensor.clone() for name, tensor in weights.items()}, unfinished, metadata={"format": "pt"}
-        )
-        unfinished.replace(target)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise OutputError(f"{target}: the scorer cannot be written ({error.strerror or error}).") from error
+        raise OutputError(f"{target}: the scorer cannot be written ({error.strerror}).") from error
+    write_file(target, [held(name, tensor.numpy()) for name, tensor in weights.items()])
     return target
 
 

@@ -90,6 +90,11 @@ class Planned:
         return math.prod(self.shape) * ITEM_BYTES[self.dtype]
 
 
+def held(name: str, values: npt.NDArray[np.float32]) -> Planned:
+    """A tensor that is in memory."""
+    return Planned(name, "F32", values.shape, lambda: [np.ascontiguousarray(values).tobytes()])
+
+
 def read_file(path: Path) -> list[Stored]:
     """The tensors of a safetensors file, after checking that the file is whole.
 
@@ -237,14 +242,17 @@ def write_index(folder: Path, shards: dict[str, Sequence[Planned]]) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """A JSON file, indented.
+    """A JSON file, indented; it takes its name only when it is whole.
 
     Raises:
         OutputError: when it cannot be written.
     """
+    unfinished = path.with_name(path.name + ".unfinished")
     try:
-        path.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        unfinished.write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(path)
     except OSError as error:
+        unfinished.unlink(missing_ok=True)
         raise OutputError(
             f"{path}: cannot be written ({error.strerror}). Free space or give another folder."
         ) from error

@@ -14,7 +14,7 @@ from typing import Any
 from holmesvau.checkpoints import sentencepiece
 from holmesvau.checkpoints.sentencepiece import Kind, SentencePieceModel
 from holmesvau.checkpoints.tensors import write_json
-from holmesvau.errors import ModelError
+from holmesvau.errors import ModelError, OutputError
 from holmesvau.vlm import prompts
 from holmesvau.vlm.folder import read_json
 
@@ -147,7 +147,11 @@ class ReleasedTokenizer:
             padding_side="left",
             chat_template=CHAT_TEMPLATE,
         )
-        tokenizer.save_pretrained(folder)
+        try:
+            tokenizer.save_pretrained(folder)
+        # The tokenizers package raises a plain Exception where it cannot write.
+        except Exception as error:
+            raise OutputError(f"{folder}: the tokenizer cannot be written ({error}). Free space.") from error
         path = folder / CONFIG_FILE
         saved = read_json(path)
         # The name that transformers 4 and 5 both know, so that servers on either can read the folder.
