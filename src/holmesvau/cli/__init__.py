@@ -58,7 +58,11 @@ def main() -> None:
     try:
         code = int(app(standalone_mode=False) or 0)
     except typer.TyperException as error:
-        sys.stderr.write(f"holmesvau: {error.format_message().rstrip('.')}. `holmesvau --help` tells more.\n")
+        message = error.format_message()
+        # A command given without its verb is answered with the help itself.
+        is_help = message.startswith("Usage:")
+        sys.stderr.write(message if is_help else f"holmesvau: {message.rstrip('.')}. Try --help.")
+        sys.stderr.write("\n")
         code = error.exit_code
     except HolmesError as error:
         sys.stderr.write(f"holmesvau: {error}\n")
