@@ -1,0 +1,143 @@
+"""Shadows of moving things: soft darkness at their foot, and the long ones that the sun casts."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from holmesvau.sim import bodies, figures
+from holmesvau.sim.camera import Camera
+from holmesvau.sim.canvas import Canvas
+from holmesvau.sim.poses import J
+from holmesvau.sim.tones import Tones
+from holmesvau.sim.world import Actor, State
+
+Floats = npt.NDArray[np.float64]
+
+_AXIS = np.linspace(-1, 1, 48)
+_BLOB = (255 * np.clip(1 - (_AXIS[:, None] ** 2 + _AXIS[None] ** 2), 0, 1) ** 1.3).astype(np.uint8)
+_BONES = (
+    ("hip_l", "knee_l", 0.09), ("knee_l", "ankle_l", 0.06), ("hip_r", "knee_r", 0.09), ("knee_r", "ankle_r", 0.06),
+    ("pelvis", "chest", 0.16), ("shoulder_l", "shoulder_r", 0.07), ("shoulder_l", "elbow_l", 0.06),
+    ("elbow_l", "hand_l", 0.05), ("shoulder_r", "elbow_r", 0.06), ("elbow_r", "hand_r", 0.05), ("head", "crown", 0.11),
+)  # fmt: skip
+_FROM = [J[a] for a, _, _ in _BONES]
+_TO = [J[b] for _, b, _ in _BONES]
+
+
+def draw(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones) -> None:
+    """Darken the floor under and behind an actor that stands on it."""
+    if actor.kind in ("person", "dog", "bike", "motorbike"):
+        wide = 0.85 if state.action.startswith(("lie", "fall", "writhe", "crawl")) else 0.42
+        long = 1.0 if actor.kind in ("bike", "motorbike") else wide
+        _blob(canvas, camera, state, long, wide, 0.40)
+    elif actor.kind in bodies.MESH_VEHICLES or actor.kind in ("box", "bag", "suitcase", "trolley", "bin"):
+        faces = bodies.mesh(actor.kind, actor.finish)
+        _footprint(canvas, camera, state, faces.half_length, faces.half_width)
+    if not tones.light.sunshine.any():
+        return
+    if actor.kind == "person" and _sunlit(tones, state):
+        _person(canvas, camera, actor, state, tones)
+    elif actor.kind in bodies.MESH_VEHICLES and _sunlit(tones, state):
+        _vehicle(canvas, camera, actor, state, tones)
+
+
+def _sunlit(tones: Tones, state: State) -> bool:
+    here, _ = tones.light_at(state.x, state.y)
+    return bool(here.sum() > tones.light.sky.sum() * 0.82 + 0.2 * tones.light.sunshine.sum())
+
+
+def _blob(canvas: Canvas, camera: Camera, state: State, long: float, wide: float, strength: float) -> None:
+    pixels, depth = camera.project(
+        np.array([[state.x, state.y, state.z], [state.x, state.y + wide, state.z]])
+    )
+    if depth[0] < 0.4:
+        return
+    half = max(long, wide) * camera.focal / float(depth[0])
+    tall = max(1.5, abs(float(pixels[1, 1] - pixels[0, 1])))
+    width, height = max(3, round(2 * half)), max(3, round(2 * tall))
+    if width > 2 * canvas.width:
+        return
+    mask = cv2.resize(_BLOB, (width, height), interpolation=cv2.INTER_AREA)
+    canvas.darken(mask, round(pixels[0, 0] - width / 2), round(pixels[0, 1] - height / 2), strength)
+
+
+def _footprint(canvas: Canvas, camera: Camera, state: State, half_long: float, half_wide: float) -> None:
+    c, s = math.cos(state.heading), math.sin(state.heading)
+    grow = 0.12 if half_long > 1 else 0.05
+    corners = np.array(
+        [[u * (half_long + grow), v * (half_wide + grow)] for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    )
+    world = np.column_stack(
+        [
+            state.x + c * corners[:, 0] - s * corners[:, 1],
+            state.y + s * corners[:, 0] + c * corners[:, 1],
+            np.full(4, state.z),
+        ]
+    )
+    pixels, depth = camera.project(world)
+    if depth.min() > 0.4:
+        _soft(canvas, [pixels], 0.55, max(1.0, 0.10 * camera.focal / float(depth.mean())))
+
+
+def _person(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones) -> None:
+    world = figures.in_world(state, actor.look)[: len(J)]
+    flat = _along_sun(world, state.z, tones)
+    pixels, depth = camera.project(flat)
+    if depth.min() < 0.4:
+        return
+    per_metre = camera.focal / depth
+    radii = np.array([r for _, _, r in _BONES])
+    shapes = []
+    for k, (a, b) in enumerate(zip(_FROM, _TO, strict=True)):
+        ra, rb = radii[k] * per_metre[a], radii[k] * per_metre[b]
+        run = pixels[b] - pixels[a]
+        side = np.array([-run[1], run[0]]) / max(1e-6, float(np.hypot(*run)))
+        end = run / max(1e-6, float(np.hypot(*run))) * ra * 0.6
+        shapes.append(
+            np.stack(
+                [
+                    pixels[a] + side * ra - end,
+                    pixels[b] + side * rb + end,
+                    pixels[b] - side * rb + end,
+                    pixels[a] - side * ra - end,
+                ]
+            )
+        )
+    _soft(canvas, shapes, 0.42, 0.035 * float(per_metre[0]))
+
+
+def _vehicle(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones) -> None:
+    world = bodies.placed(bodies.mesh(actor.kind, actor.finish).points, state)
+    pixels, depth = camera.project(_along_sun(world, state.z, tones))
+    if depth.min() > 0.4:
+        hull = cv2.convexHull(pixels.astype(np.float32)).reshape(-1, 2).astype(np.float64)
+        _soft(canvas, [hull], 0.42, 0.04 * camera.focal / float(depth.mean()))
+
+
+def _along_sun(world: Floats, z: float, tones: Tones) -> Floats:
+    sun = tones.light.sun.astype(np.float64)
+    rise = np.maximum(world[:, 2:3] - z, 0) / sun[2]
+    flat = world - rise * sun
+    flat[:, 2] = z
+    return flat
+
+
+def _soft(canvas: Canvas, shapes: list[Floats], strength: float, blur: float) -> None:
+    """Darken some convex shapes with soft edges."""
+    points = np.concatenate(shapes)
+    pad = 2 + int(2 * blur)
+    x0, y0 = np.maximum(np.floor(points.min(0)).astype(int) - pad, -pad)
+    x1, y1 = np.minimum(
+        np.ceil(points.max(0)).astype(int) + pad + 1, (canvas.width + pad, canvas.height + pad)
+    )
+    if x0 >= x1 or y0 >= y1:
+        return
+    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    for shape in shapes:
+        cv2.fillConvexPoly(mask, np.round((shape - (x0, y0)) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    size = 2 * int(min(blur, 6.0)) + 3
+    canvas.darken(cv2.blur(mask, (size, size)), int(x0), int(y0), strength)
