@@ -70,7 +70,7 @@ def test_folded_network_equals_the_one_with_batch_norms(frames):
 
 
 def test_onnx_and_torch_agree(encoder, torch_encoder, frames):
-    by_onnx, by_torch = encoder.encode(frames), torch_encoder.encode(frames)
+    by_onnx, by_torch = encoder.encode(frames[:8]), torch_encoder.encode(frames[:8])
     np.testing.assert_allclose(by_onnx.pooled, by_torch.pooled, atol=2e-3)
     np.testing.assert_allclose(by_onnx.cells, by_torch.cells, atol=2e-2)
     assert np.abs(by_onnx.cells).max() > 5
@@ -101,9 +101,10 @@ def test_real_pictures_are_recognised(encoder, picture, imagenet_class):
 @pytest.mark.parametrize("name", ["encoder", "torch_encoder"])
 def test_a_frame_gets_the_same_bits_in_any_batch(name, frames, request):
     encoder = request.getfixturevalue(name)
-    whole = encoder.encode(frames[:17])
-    for size in (9, 16) if name == "torch_encoder" else (1, 3, 16):
-        parts = [encoder.encode(frames[i : i + size]) for i in range(0, 17, size)]
+    frames = frames[:11]
+    whole = encoder.encode(frames)
+    for size in (3, 8) if name == "torch_encoder" else (1, 3, 8):
+        parts = [encoder.encode(frames[i : i + size]) for i in range(0, len(frames), size)]
         assert np.array_equal(np.concatenate([part.pooled for part in parts]), whole.pooled)
         assert np.array_equal(np.concatenate([part.cells for part in parts]), whole.cells)
 

@@ -2,7 +2,7 @@
 
 It stands where the paper has InternViT (§4.1): the pooled 1280-d feature is the class token; the 7×7 map
 gives the patch tokens of the `tiny` model and, projected to a few numbers a cell, the signatures that scorers
-compare.
+compare. Measured choices (runtime, batch, projection) are in `benchmarks/results/encoder.md`.
 
 Shape legend: `B` frames in a batch, `D` 1280 channels, `7 7` grid of cells, `c` width of a cell's signature.
 """
