@@ -6,14 +6,18 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from holmesvau import registry
+from holmesvau import checkpoints, registry
 from holmesvau.ats.features import Encoder, Scorer
+from holmesvau.errors import InputError
+from holmesvau.vlm import tiny
+from holmesvau.vlm.folder import read_json
 from holmesvau.vlm.protocol import VisionLanguageModel
 
 log = logging.getLogger(__name__)
 
 DEFAULT_ENCODER = "efficientnet-lite0"
 DEFAULT_SCORER = "novelty"
+NO_MODEL = "none"
 SCORER_FILES = ("anomaly_scorer.safetensors", "anomaly_scorer.pth", "anomaly_scorer.pt")
 
 
@@ -33,35 +37,49 @@ def load(
     with its own vision tower, as in the paper. Without one the scan uses EfficientNet-Lite0 and the
     training-free novelty scorer, which a CPU can afford; the checkpoint then describes what they find.
     """
-    model = _load_model(name, device=device, dtype=dtype, device_map=device_map, adapter=adapter)
-    shipped = next((path for file in SCORER_FILES if (path := Path(name) / file).is_file()), None)
-    if scorer is None and shipped is not None:
-        scorer, encoder = str(shipped), encoder or "internvit"
-    return _load_encoder(encoder or DEFAULT_ENCODER, name, model, device), _load_scorer(scorer), model
+    kind, source = _resolved(name)
+    options = {"device": device, "dtype": dtype, "device_map": device_map, "adapter": adapter}
+    given = {key: value for key, value in options.items() if value is not None}
+    model: VisionLanguageModel | None = None
+    if kind != NO_MODEL:
+        model = registry.get("models", kind)(source, **given)
+    if scorer is None and kind == "internvl" and source is not None:
+        shipped = [path for file in SCORER_FILES if (path := Path(source) / file).is_file()]
+        if shipped:
+            scorer, encoder = str(shipped[0]), encoder or "internvit"
+    return _load_encoder(encoder or DEFAULT_ENCODER, source, model, device), _load_scorer(scorer), model
 
 
-def _load_model(name: str, **options: Any) -> VisionLanguageModel | None:
-    if name == "none":
-        return None
-    if name in registry.names("models"):
-        given = {key: value for key, value in options.items() if value is not None}
-        loaded: VisionLanguageModel | None = registry.get("models", name)(**given)
-        return loaded
-    from holmesvau.vlm import internvl
+def _resolved(name: str) -> tuple[str, str | None]:
+    """Which registered model `name` asks for and from where: `NAME`, `NAME:SOURCE`, a folder, or a hub id.
 
-    return internvl.load(name, **options)
+    Released checkpoints are converted to native form on the way, once.
+    """
+    kind, _, source = name.partition(":")
+    if kind == NO_MODEL or (kind in registry.names("models") and kind != "internvl"):
+        return kind, source or None
+    if kind == "internvl":
+        if not source:
+            raise InputError("--model internvl: give the folder or hub id of the checkpoint instead.")
+        return kind, str(checkpoints.resolve(source))
+    folder = checkpoints.resolve(name)
+    model_type = read_json(folder / "config.json").get("model_type")
+    return ("tiny" if model_type == tiny.MODEL_TYPE else "internvl"), str(folder)
 
 
 def _load_encoder(
-    encoder: str, model_name: str, model: VisionLanguageModel | None, device: str | None
+    encoder: str, source: str | None, model: VisionLanguageModel | None, device: str | None
 ) -> Encoder:
+    """An encoder by registered name; InternViT is shared with the model that already holds it."""
     factory = registry.get("encoders", encoder)
     options: dict[str, Any] = {} if device is None else {"device": device}
-    if encoder == "internvit":
-        built: Encoder = factory.sharing(model) if model is not None else factory(model_name, **options)
-        return built
-    built = factory(**options)
-    return built
+    if encoder != "internvit":
+        named: Encoder = factory(**options)
+        return named
+    if model is not None:
+        shared: Encoder = factory.sharing(model)
+        return shared
+    raise InputError("--encoder internvit: its weights belong to a checkpoint; give one with --model.")
 
 
 def _load_scorer(scorer: str | None) -> Scorer:

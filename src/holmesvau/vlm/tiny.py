@@ -1,7 +1,7 @@
 """`tiny`, the embedded model: EfficientNet-Lite0, our projector, SmolLM2-135M-Instruct with our LoRA.
 
-The parts stand where the paper has InternViT, its projector and InternLM2 (§4.1). Both pretrained networks come
-out of packages; a folder of `tiny` holds what was trained: projector and LoRA.
+The parts stand where the paper has InternViT, its projector and InternLM2 (§4.1). Both pretrained networks
+come out of packages; a folder of `tiny` holds what was trained: projector and LoRA.
 
 Shape legend: `N` frames, `P` tokens a frame, `C` channels of the 7×7 map, `W` width of the language model.
 """
@@ -35,6 +35,7 @@ from holmesvau.vlm.protocol import VisualTokens
 from holmesvau.vlm.speaker import PromptLaw, Speaker, Spoken, scatter
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "tiny"
+MODEL_TYPE = "holmesvau-tiny"
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 _PROJECTOR = "projector."
@@ -300,14 +301,14 @@ def load(
 
 def configuration_text(config: TinyConfig) -> str:
     """`config.json` of a folder of `tiny`."""
-    return json.dumps({"model_type": "holmesvau-tiny", **configuration.to_dict(config)}, indent=2) + "\n"
+    return json.dumps({"model_type": MODEL_TYPE, **configuration.to_dict(config)}, indent=2) + "\n"
 
 
 def _config(folder: Path) -> TinyConfig:
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such model folder.")
     data = folders.read_json(folder / CONFIG_FILE)
-    if data.pop("model_type", None) != "holmesvau-tiny":
+    if data.pop("model_type", None) != MODEL_TYPE:
         raise ModelError(f"{folder}: {CONFIG_FILE} does not describe a tiny model.")
     if not (folder / WEIGHTS_FILE).is_file():
         raise ModelError(f"{folder}: {WEIGHTS_FILE} is missing. Copy or download the model again.")
