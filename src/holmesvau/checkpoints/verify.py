@@ -154,6 +154,10 @@ class _Pass:
         ) = None
         config.vision_config.image_size = [self.side, self.side]
         config.image_token_id, config.image_seq_length = 0, self.tokens
+        if config.tie_word_embeddings or config.text_config.tie_word_embeddings:
+            raise ModelError(
+                f"{target}: config.json ties the head to the embeddings, which ruins the output."
+            )
         bars = transformers_logging.is_progress_bar_enabled()
         transformers_logging.disable_progress_bar()
         try:
@@ -164,12 +168,17 @@ class _Pass:
                 dtype=torch.float32,
                 output_loading_info=True,
             )
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"{target}: config.json and the converted weights do not fit ({error})."
+            ) from error
         finally:
             if bars:
                 transformers_logging.enable_progress_bar()
-        if report["missing_keys"] or report["unexpected_keys"] or report["mismatched_keys"]:
+        odd = sorted(report["missing_keys"] | report["unexpected_keys"])
+        if odd:
             raise ModelError(
-                f"{target}: transformers does not take the converted weights as they are: {report}"
+                f"{target}: transformers does not take the converted weights as they are ({odd[0]})."
             )
         return model.eval()
 
