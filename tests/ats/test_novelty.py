@@ -1,4 +1,4 @@
-"""The novelty scorer on rendered scenes through the real encoder, and on the two real videos where present."""
+"""The novelty scorer on rendered scenes through the real encoder, and on two real videos where present."""
 
 from collections.abc import Callable
 from functools import cache
@@ -25,8 +25,9 @@ def encoder() -> EfficientNetEncoder:
     return EfficientNetEncoder()
 
 
+@cache
 def room(seed: int) -> np.ndarray:
-    """A room: even seeds are papered in patches of colour, odd ones are tiled corridors; each with furniture."""
+    """A room: even seeds are papered in patches, odd ones are tiled corridors; each with furniture."""
     rng = np.random.default_rng(seed)
     if seed % 2:
         depth = np.abs(COLUMNS - SIZE / 2) + np.abs(ROWS - SIZE / 3)

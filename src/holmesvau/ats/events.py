@@ -43,7 +43,7 @@ class EventsConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.leave <= self.enter <= 1:
             raise ConfigError(
-                f"Events: enter = {self.enter}, leave = {self.leave}: thresholds need 0 <= leave <= enter <= 1."
+                f"Events: enter = {self.enter}, leave = {self.leave}: they need 0 <= leave <= enter <= 1."
             )
         for name in (field.name for field in fields(self) if field.name.endswith("_seconds")):
             value = getattr(self, name)
@@ -135,9 +135,9 @@ def _smoothed(scores: FloatArray, bounds: FloatArray, window: float) -> FloatArr
     middle = (bounds[1:] + bounds[:-1]) / 2
     start = np.maximum(middle - window / 2, bounds[0])
     end = np.minimum(middle + window / 2, bounds[-1])
-    smoothed: FloatArray = (np.interp(end, bounds, integral) - np.interp(start, bounds, integral)) / (
-        end - start
-    )
+    gained = np.interp(end, bounds, integral) - np.interp(start, bounds, integral)
+    # A window below the resolution of the times holds no more than the score itself.
+    smoothed: FloatArray = np.divide(gained, end - start, out=scores.copy(), where=end > start)
     return smoothed
 
 

@@ -26,8 +26,9 @@ from holmesvau.types import FloatArray, IndexArray, ScoreArray
 
 Distances = npt.NDArray[np.float32]
 
-# Frames compared at once: bounds memory to some 50 MB.
-CHUNK = 256
+# Frames compared at once: their distances to all that is remembered fill 6 MB, which stays near the
+# processor.
+CHUNK = 64
 # Frames closer than this many seconds show the same moment, in however short a view.
 LEAST_APART = 2.0
 # How far above its calm a view that never rests must rise.
@@ -144,12 +145,11 @@ class NoveltyScorer:
         normal = Normal.of(directions(features.cells[members[kept]]), seconds[kept])
         seen = np.cumsum(durations[members])
         apart = max(LEAST_APART, min(config.apart_seconds, float(seen[-1]) / 10))
-        parts = [
-            normal.distances(directions(features.cells[rows]), features.seconds[rows], apart, config)
-            for rows in np.split(members, range(CHUNK, len(members), CHUNK))
-        ]
-        whole = np.concatenate([part[0] for part in parts])
-        before = np.concatenate([part[1] for part in parts])
+        whole, before = np.zeros(len(members), np.float32), np.zeros(len(members), np.float32)
+        for start in range(0, len(members), CHUNK):
+            place = slice(start, start + CHUNK)
+            looks = directions(features.cells[members[place]])
+            whole[place], before[place] = normal.distances(looks, seconds[place], apart, config)
         calm, usual = np.quantile(whole, [0.1, 0.5])
         half = max(config.least_half, min(config.over_usual * usual, max(config.most_half, OVER_CALM * calm)))
         score = np.maximum(
