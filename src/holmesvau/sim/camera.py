@@ -25,7 +25,8 @@ class Camera:
 
     `height` metres over the floor at (`x`, `y`), `pan` radians to the left of +y, `tilt` radians downwards,
     `roll` radians, `fov` the horizontal angle of view in radians, `width` and `height_px` the picture in
-    pixels.
+    pixels,
+    `bend` the lens's barrel bend.
 
     Raises:
         InputError: when the camera does not hang over the floor or its angles cannot make a picture.
@@ -40,6 +41,7 @@ class Camera:
     y: float = 0.0
     width: int = 640
     height_px: int = 360
+    bend: float = 0.0
 
     def __post_init__(self) -> None:
         if self.height <= 0:
@@ -52,6 +54,10 @@ class Camera:
             )
         if not -0.3 < self.tilt < math.pi / 2:
             raise InputError(f"camera tilt {self.tilt}: give radians downwards, less than pi/2.")
+
+    def bent(self, bend: float) -> Camera:
+        """The same view through a lens that bends straight lines outwards (barrel); 0 is a perfect lens."""
+        return replace(self, bend=bend)
 
     def resized(self, width: int, height: int) -> Camera:
         """The same view on a picture of another size; the horizontal angle of view is kept."""
@@ -93,9 +99,30 @@ class Camera:
         depth = view[..., 2]
         scale = self.focal / np.maximum(depth, NEAR)
         pixels = np.empty((*depth.shape, 2))
-        pixels[..., 0] = view[..., 0] * scale + self.width / 2
-        pixels[..., 1] = view[..., 1] * scale + self.height_px / 2
+        np.multiply(view[..., :2], scale[..., None], out=pixels)
+        if self.bend:
+            pixels = self._bent_in(pixels)
+        pixels += (self.width / 2, self.height_px / 2)
         return pixels, depth
+
+    def straight(self, pixels: Floats) -> Floats:
+        """Where a perfect lens would show what this one shows at `pixels[..., 2]`."""
+        middle = np.array((self.width / 2, self.height_px / 2))
+        off = pixels - middle
+        square = np.einsum("...i,...i->...", off, off) / (self.width / 2) ** 2
+        straight: Floats = off * ((1 + self.bend * square) / (1 + 0.9 * self.bend))[..., None] + middle
+        return straight
+
+    def _bent_in(self, off: Floats) -> Floats:
+        """The inverse of `straight`, for pixels counted from the middle; two steps reach a hundredth of a pixel."""
+        target = off * (1 + 0.9 * self.bend)
+        half_square = (self.width / 2) ** 2
+        limit = 4.0
+        bent = off
+        for _ in range(3):
+            square = np.minimum(np.einsum("...i,...i->...", bent, bent) / half_square, limit)
+            bent = target / (1 + self.bend * square)[..., None]
+        return bent
 
     def floor(self, pixels: Floats, z: float = 0.0) -> Floats:
         """Where the lines of sight through `pixels[..., 2]` meet the plane at height `z`: `xy[..., 2]`
@@ -103,7 +130,7 @@ class Camera:
 
         NaN where a line of sight does not meet it (at or above the horizon).
         """
-        pixels = np.asarray(pixels, dtype=np.float64)
+        pixels = self.straight(np.asarray(pixels, dtype=np.float64))
         rays = np.empty((*pixels.shape[:-1], 3))
         rays[..., 0] = (pixels[..., 0] - self.width / 2) / self.focal
         rays[..., 1] = (pixels[..., 1] - self.height_px / 2) / self.focal

@@ -109,7 +109,7 @@ class Canvas:
         if cut is None:
             return
         part, x, y = cut
-        rest = cv2.subtract(255, cv2.convertScaleAbs(part, alpha=strength))
+        rest = cv2.bitwise_not(cv2.convertScaleAbs(part, alpha=strength))
         roi = self.frame[y : y + part.shape[0], x : x + part.shape[1]]
         cv2.multiply(roi, cv2.merge((rest, rest, rest, rest)), dst=roi, scale=1 / 255)
 
@@ -144,7 +144,7 @@ def _weave(height: int, width: int) -> Picture:
         * 40
     )
     fine = cv2.GaussianBlur(rng.standard_normal((height, width)).astype(np.float32), (0, 0), 0.8) * 14
-    grey = np.clip(126 + fold + fine, 96, 150).astype(np.uint8)
+    grey = np.clip(125 + 0.6 * fold + 0.5 * fine, 106, 142).astype(np.uint8)
     return np.dstack([grey, grey, grey, np.full_like(grey, 128)])
 
 

@@ -88,6 +88,7 @@ def _put(
     colour: tuple[float, float, float],
     alpha: float,
     add: bool,
+    stretch: float = 1.0,
 ) -> None:
     """One puff at pixel (x, y): laid over, or added as light."""
     size = max(2, round(2 * half))
@@ -140,17 +141,40 @@ def _fire(
     flicker = 0.8 + 0.2 * math.sin(age * 17) * math.sin(age * 7.3 + 1)
     gx, gy = _at(camera, state, 0.3 * size)
     _glow(canvas, gx, gy, per_metre * size * 2.3, _grey(light, (255, 120, 30)), 0.40 * strength * flicker)
-    numbers = _random(actor, 34)
-    for k in np.argsort(-((age / (0.5 + 0.5 * numbers[:, 1]) + numbers[:, 0]) % 1.0)):
-        a, b, c, d, _ = numbers[k]
-        life = (age / (0.5 + 0.5 * b) + a) % 1.0
-        rise = life * size * (0.8 + 0.8 * c) * (0.5 + 0.5 * strength)
-        sway = size * ((d - 0.5) * 0.8 * (1 - 0.6 * life) + 0.08 * math.sin(age * 9 + 20 * a) * life)
-        half = per_metre * size * (0.26 * (1 - life) + 0.05) * (0.5 + 0.5 * strength)
+    numbers = _random(actor, 44)
+    lives = (age / (0.45 + 0.5 * numbers[:, 1]) + numbers[:, 0]) % 1.0
+    for k in np.argsort(-lives):
+        a, _, c, d, _ = numbers[k]
+        life = float(lives[k])
+        rise = life * size * (0.9 + 0.9 * c) * (0.5 + 0.5 * strength)
+        sway = size * ((d - 0.5) * 0.95 * (1 - 0.75 * life) + 0.10 * math.sin(age * 9 + 20 * a) * life)
+        half = per_metre * size * (0.20 * (1 - life) ** 0.8 + 0.03) * (0.5 + 0.5 * strength)
         x, y = _at(camera, state, rise, sway)
-        hot = (1 - life) ** 1.2
-        colour = _grey(light, (255, 70 + 150 * hot, 10 + 95 * hot * hot))
-        _put(canvas, k, x, y, half, colour, 0.75 * strength * min(1.0, 3 * (1 - life)), add=life < 0.75)
+        hot = (1 - life) ** 1.4
+        colour = _grey(light, (255 - 30 * life, 74 + 130 * hot, 14 + 70 * hot * hot))
+        _put(
+            canvas,
+            k,
+            x,
+            y,
+            half,
+            colour,
+            0.62 * strength * min(1.0, 2.5 * (1 - life)),
+            add=False,
+            stretch=1.7,
+        )
+        if life < 0.35:
+            _put(
+                canvas,
+                k + 1,
+                x,
+                y,
+                half * 0.5,
+                _grey(light, (120, 90, 30)),
+                0.5 * strength,
+                add=True,
+                stretch=1.5,
+            )
 
 
 def _smoke(
@@ -184,7 +208,7 @@ def _smoke(
             y,
             half,
             colour,
-            0.42 * strength * (1 - life) ** 0.8 * min(1.0, 6 * life + 0.2),
+            (0.62 if low else 0.5) * strength * (1 - life) ** 0.7 * min(1.0, 6 * life + 0.2),
             add=False,
         )
 
@@ -198,26 +222,26 @@ def _explosion(
         _glow(canvas, x, y, per_metre * size * 6, _grey(light, (255, 230, 180)), 1.0 * (1 - age / 0.25))
     numbers = _random(actor, 48)
     for k, (a, b, c, d, e) in enumerate(numbers):
-        life = age / (0.7 + 2.2 * b)
+        life = age / (1.2 + 3.2 * b)
         if life >= 1:
             continue
         angle, lift = math.tau * a, (0.2 + 1.1 * c)
         spread = size * (0.4 + 1.4 * d) * (1 - math.exp(-5 * life))
         rise = size * lift * (1 - math.exp(-4 * life)) + 0.8 * size * life
         x, y = _at(camera, state, rise, spread * math.cos(angle))
-        heat = max(0.0, 1 - age / (0.35 + 0.5 * e))
+        heat = max(0.0, 1 - age / (0.5 + 0.9 * e))
         half = per_metre * size * (0.25 + 0.75 * life)
         if heat > 0:
             colour = _grey(light, (255, 90 + 150 * heat, 20 + 150 * heat * heat))
-            _put(canvas, k, x, y, half * 0.8, colour, 0.8 * heat, add=True)
+            _put(canvas, k, x, y, half * 0.85, colour, min(1.0, 1.2 * heat), add=False)
         soot = 30.0 + 46 * life
-        _put(canvas, k + 1, x, y, half, (soot, soot, soot), 0.55 * (1 - life) * (1 - 0.8 * heat), add=False)
+        _put(canvas, k + 1, x, y, half, (soot, soot, soot), 0.6 * (1 - life) * (1 - heat) ** 2, add=False)
     for a, b, c, d, _ in numbers[:22]:
         fly = age * (0.8 + b)
         height = 0.3 + (3 + 4 * c) * fly - 4.9 * fly * fly
         if height > 0:
             x, y = _at(camera, state, height * size * 0.6, size * (d - 0.5) * 6 * fly)
-            radius = max(1, round(0.05 * per_metre * size * (0.5 + a)))
+            radius = max(1, round(0.028 * per_metre * size * (0.5 + a)))
             cv2.circle(canvas.frame, (round(x), round(y)), radius, (28, 26, 24, 255), -1, cv2.LINE_AA)
 
 
@@ -284,19 +308,19 @@ def _glass(
     """On a wall a star of cracks around a hole; on the floor scattered splinters."""
     size, strength = state.extra.get("size", 0.8), state.extra.get("strength", 1.0)
     numbers = _random(actor, 60)
-    pale = develop(np.float32([0.75, 0.8, 0.82]) * light.at(state.x, state.y, 1.0), light.light) * 255
+    pale = develop(np.float32([1.0, 1.05, 1.08]) * light.at(state.x, state.y, 1.0), light.light) * 255
     colour = (int(pale[0]), int(pale[1]), int(pale[2]), 255)
-    thick = max(1, round(0.012 * per_metre))
+    thick = max(1, round(0.016 * per_metre))
     if state.extra.get("wall", 0.0):
         turn = np.sort(numbers[:13, 0]) * math.tau
-        radius = size * (0.16 + 0.12 * numbers[:13, 1])
+        radius = size * (0.08 + 0.14 * numbers[:13, 1])
         hole = _wall_points(camera, state, np.column_stack([radius * np.cos(turn), radius * np.sin(turn)]))
         cv2.fillPoly(canvas.frame, [hole.round().astype(np.int32)], (16, 17, 18, 255), cv2.LINE_AA)
         for k, angle in enumerate(turn):
             ends = np.array(
                 [
                     [radius[k] * math.cos(angle), radius[k] * math.sin(angle)],
-                    [size * 0.6 * math.cos(angle + 0.2), size * 0.6 * math.sin(angle + 0.2)],
+                    [size * 0.75 * math.cos(angle + 0.15), size * 0.75 * math.sin(angle + 0.15)],
                 ]
             )
             a, b = _wall_points(camera, state, ends)
@@ -336,7 +360,7 @@ def _graffiti(
     pixels = _wall_points(camera, state, np.column_stack([across, up]))
     tint = develop(np.float32(actor.finish.colour) / 255 * light.at(state.x, state.y, 1.2), light.light) * 255
     colour = (int(tint[0]), int(tint[1]), int(tint[2]), 255)
-    thick = max(1, round(0.05 * per_metre))
+    thick = max(1, round(0.038 * per_metre))
     cv2.polylines(
         canvas.frame, [(pixels * 16).round().astype(np.int32)], False, colour, thick, cv2.LINE_AA, 4
     )

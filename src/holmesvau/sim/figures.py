@@ -260,7 +260,11 @@ def in_world(state: State, look: Look) -> Floats:
     at = posed(state.action, state.phase)
     if state.mix < 1.0 and state.previous:
         at = at * state.mix + posed(state.previous, state.previous_phase) * (1 - state.mix)
-    at = np.concatenate([at, _extra_points(at, state.held, np.array([0.0, 0.0, 1.0]), look)])
+    if state.held or look.carried:
+        extra = _extra_points(at, state.held, np.array([0.0, 0.0, 1.0]), look)
+    else:
+        extra = np.broadcast_to(at[:1], (5, 3))
+    at = np.concatenate([at, extra])
     scale = look.height / STANDING
     c, s = math.cos(state.heading) * scale, math.sin(state.heading) * scale
     world = np.empty_like(at)
@@ -270,9 +274,18 @@ def in_world(state: State, look: Look) -> Floats:
     return world
 
 
-def draw(canvas: Canvas, camera: Camera, state: State, look: Look, tones: Tones, distance: float) -> None:
-    """Paint one person on the frame."""
-    paint_parts(canvas, camera, in_world(state, look), body(look, state.held), tones, state, distance)
+def draw(
+    canvas: Canvas,
+    camera: Camera,
+    state: State,
+    look: Look,
+    tones: Tones,
+    distance: float,
+    world: Floats | None = None,
+) -> None:
+    """Paint one person on the frame; `world` are the points of `in_world` where they are known."""
+    world = in_world(state, look) if world is None else world
+    paint_parts(canvas, camera, world, body(look, state.held), tones, state, distance)
 
 
 def paint_parts(

@@ -186,7 +186,7 @@ class Illumination:
         half = (max(1, w // 2), max(1, h // 2))
         light = self._light_map(b, camera, half)
         rgb = b.colour * cv2.resize(light, (w, h), interpolation=cv2.INTER_LINEAR)
-        on = {"day": 0.25, "dusk": 0.9, "night": 1.0, "infrared": 0.15}[self.light.kind]
+        on = {"day": 0.25, "dusk": 0.55, "night": 0.7, "infrared": 0.15}[self.light.kind]
         rgb += b.colour * (b.glow * on)[..., None]
         void = b.depth >= 1e8
         rgb[void] = self._sky_picture(b.rays)[void]
@@ -278,7 +278,7 @@ def develop(rgb: Floats, light: Light) -> Floats:
     if light.kind == "infrared":
         grey = rgb @ LUMA
         rgb = np.repeat(grey[..., None], 3, axis=-1)
-    exposure = {"day": 1.0, "dusk": 1.55, "night": 1.7, "infrared": 1.25}[light.kind]
+    exposure = {"day": 1.12, "dusk": 1.55, "night": 1.7, "infrared": 1.25}[light.kind]
     x = np.maximum(rgb * np.float32(exposure), 0)
     rolled = np.where(x < 0.7, x, 0.7 + 0.3 * (1 - np.exp(-(x - 0.7) / 0.3)))
     out: Floats = (np.clip(rolled, 0, 1) ** (1 / 1.25)).astype(np.float32)

@@ -37,6 +37,15 @@ class Material:
     dirt: float = 0.12
     seed: int = 0
 
+    def covers(self, u: Floats, v: Floats, grain: Floats) -> npt.NDArray[np.bool_] | None:
+        """Which points are there at all: foliage has gaps; None for a closed surface."""
+        if self.pattern != "foliage":
+            return None
+        gaps: npt.NDArray[np.bool_] = (
+            fractal(u, v, np.minimum(grain, 0.05), (2.2, 6.0), self.seed + 5) > -0.35
+        )
+        return gaps
+
     def reflect(self, u: Floats, v: Floats, grain: Floats) -> Floats:
         """`[n, 3]` colours in [0, 1]."""
         rgb = PATTERNS[self.pattern](self, u, v, grain)
@@ -224,7 +233,8 @@ def _goods(m: Material, u: Floats, v: Floats, grain: Floats) -> Floats:
     run = np.floor(packet / (2 + (board + m.seed) % 4))
     tall = m.scale * (0.60 + 0.14 * np.clip(noise(run * 1.3 + 0.5, board * 3.1 + 0.5, m.seed + 2), -1.2, 1.2))
     channels = [noise(run * 1.7 + k * 31.5, board * 5.3 + 0.5, m.seed + 3 + k) for k in range(3)]
-    rgb = np.stack([np.clip(0.46 + 0.26 * c, 0.06, 0.92) for c in channels], axis=1)
+    rgb = np.stack([np.clip(0.44 + 0.20 * c, 0.06, 0.85) for c in channels], axis=1)
+    rgb = rgb + 0.3 * (rgb.mean(1, keepdims=True) - rgb)
     label = np.clip(1 - np.abs(up / np.maximum(tall, 0.05) - 0.45) * 5, 0, 1) * np.clip(1.2 - 7 * grain, 0, 1)
     rgb = _lerp(rgb, np.float32([0.82, 0.80, 0.74]), 0.6 * label)
     gap = _stripe(u, 1.0, 0.0, grain) + np.clip(1 - (u % width) / 0.012, 0, 1) * np.clip(

@@ -43,13 +43,27 @@ def fineness(width: int) -> int:
 def paint(scene: Scene, camera: Camera, light: Illumination) -> Plate:
     """Paint and light the scene as the camera sees it."""
     fine = fineness(camera.width)
+    lens = camera.bend
+    camera = camera.bent(0.0)
     big = camera.resized(camera.width * fine, camera.height_px * fine)
     buffers = cast(scene.parts, big)  # type: ignore[arg-type]
     rgb = light.shade(buffers, big)
     small = cv2.resize(rgb, (camera.width, camera.height_px), interpolation=cv2.INTER_AREA)
     picture = np.clip(small * 255.0 + 0.5, 0, 255).astype(np.uint8)
     ahead = level_distance(buffers, big)
+    if lens:
+        picture = cv2.remap(
+            picture, *_lens(camera.bent(lens)), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        )
+        ahead = cv2.remap(ahead, *_lens(big.bent(lens)), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return Plate(picture, ahead, fine)
+
+
+def _lens(camera: Camera) -> tuple[Floats, Floats]:
+    """Where each pixel's content lies in a picture taken through a perfect lens."""
+    y, x = np.mgrid[0 : camera.height_px, 0 : camera.width].astype(np.float64)
+    straight = camera.straight(np.stack([x + 0.5, y + 0.5], axis=-1)) - 0.5
+    return straight[..., 0].astype(np.float32), straight[..., 1].astype(np.float32)
 
 
 def level_distance(buffers: Buffers, camera: Camera) -> Floats:
@@ -122,6 +136,10 @@ def _cast_face(face: Face, camera: Camera, buffers: Buffers) -> None:
     lean = np.abs(slope[seen]) / np.linalg.norm(ray, axis=1)
     grain = (far / camera.focal / np.maximum(np.sqrt(lean), 0.12)).astype(np.float32)
     m = face.material
+    cover = m.covers((place @ u).astype(np.float32), (place @ v).astype(np.float32), grain)
+    if cover is not None:
+        seen[seen] = cover
+        far, place, grain = far[cover], place[cover], grain[cover]
     colour = m.reflect((place @ u).astype(np.float32), (place @ v).astype(np.float32), grain)
     if m.opacity < 1.0:
         under = buffers.colour[y0:y1, x0:x1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from holmesvau.sim.tones import Tones
 from holmesvau.sim.world import EFFECT_KINDS, Actor, Stage, State
 
 Picture = npt.NDArray[np.uint8]
+Points = npt.NDArray[np.float64]
 Shown = tuple[float, Actor, State]
 
 
@@ -62,11 +64,12 @@ class Renderer:
         t = index / self.stage.fps
         self.canvas.restore()
         shown = self.shown(t)
-        for _, actor, state in shown:
+        bones = [figures.in_world(s, a.look) if a.kind == "person" else None for _, a, s in shown]
+        for (_, actor, state), world in zip(shown, bones, strict=True):
             if actor.kind not in EFFECT_KINDS and state.z < 0.3:
-                shadows.draw(self.canvas, self.camera, actor, state, self.tones)
-        for distance, actor, state in shown:
-            self._draw(distance, actor, state)
+                shadows.draw(self.canvas, self.camera, actor, state, self.tones, world)
+        for (distance, actor, state), world in zip(shown, bones, strict=True):
+            self._draw(distance, actor, state, world)
         return self.canvas.frame
 
     def shown(self, t: float) -> list[Shown]:
@@ -79,12 +82,17 @@ class Renderer:
         found.sort(key=lambda item: -item[0])
         return _around_vehicles(found, self.camera)
 
+    def stage_actors(self, actors: Sequence[Actor]) -> None:
+        """Put others on the stage; the scene, its light and the camera stay as painted."""
+        self.stage = replace(self.stage, actors=tuple(actors))
+        self._timetable = Timetable(self.stage)
+
     def distance(self, x: float, y: float) -> float:
         """Level metres ahead of the camera, by which things hide each other."""
         return float((x - self.camera.x) * self._ahead[0] + (y - self.camera.y) * self._ahead[1])
 
     def box(self, actor: Actor, t: float) -> tuple[float, float, float, float] | None:
-        """The actor's `(left, top, right, bottom)` pixels at `t` as drawn, before lens and sway; None when not there."""
+        """The actor's `(left, top, right, bottom)` pixels at `t` as drawn, before sway and jolts; None when not there."""
         state = actor.at(t)
         if state is None:
             return None
@@ -102,11 +110,11 @@ class Renderer:
         (left, top), (right, bottom) = pixels.min(0) - edge, pixels.max(0) + edge
         return float(left), float(top), float(right), float(bottom)
 
-    def _draw(self, distance: float, actor: Actor, state: State) -> None:
+    def _draw(self, distance: float, actor: Actor, state: State, world: Points | None) -> None:
         if distance < 0.6 and actor.kind not in EFFECT_KINDS:
             return
         if actor.kind == "person":
-            figures.draw(self.canvas, self.camera, state, actor.look, self.tones, distance)
+            figures.draw(self.canvas, self.camera, state, actor.look, self.tones, distance, world)
         elif actor.kind in EFFECT_KINDS:
             effects.draw(self.canvas, self.camera, actor, state, self.light, distance)
         else:

@@ -1,4 +1,4 @@
-"""The camera's own marks: softness, bent lens, dark corners, sway and jolts, grain, weather in the air, the clock.
+"""The camera's own marks: softness, dark corners, sway and jolts, grain, weather in the air, the clock.
 
 What never changes is put into the plate once (`soften_plate`); what changes with time is put on each frame.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -35,7 +36,6 @@ class Develop:
         self.start = _clock_start(self.sensor.clock)
         self.table = _tone_table(self.sensor)
         self.vignette = _vignette(self.sensor.vignette, self.width, self.height)
-        self.lens = _lens(self.sensor.distortion, self.width, self.height)
         self.falling = _flakes(stage, self.width, self.height)
 
     def soften_plate(self, picture: Picture) -> Picture:
@@ -47,10 +47,6 @@ class Develop:
         """`[H, W, 4]` RGBA as drawn -> `[H * 3 / 2, W]` I420 as delivered."""
         t = index / self.stage.fps
         rgba = self._moved(rgba, t)
-        if self.lens is not None:
-            rgba = cv2.remap(
-                rgba, self.lens[0], self.lens[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
         self._fall(rgba, index)
         factor = light_factor(self.stage, t)
         planes = cv2.cvtColor(rgba, cv2.COLOR_RGBA2YUV_I420)
@@ -118,9 +114,9 @@ class Develop:
         edge = round(4 * self.unit)
         if self.start is not None:
             text = (self.start + datetime.timedelta(seconds=int(t))).strftime("%d-%m-%Y %H:%M:%S")
-            _print(luma, text, edge, round(12 * self.unit), size)
+            _print(luma, text, edge, edge, size)
         if self.sensor.label:
-            _print(luma, self.sensor.label, edge, self.height - edge, size)
+            _print(luma, self.sensor.label, edge, self.height - edge - round(34 * size), size)
 
 
 def light_factor(stage: Stage, t: float) -> float:
@@ -134,9 +130,22 @@ def light_factor(stage: Stage, t: float) -> float:
     return factor
 
 
+@lru_cache(maxsize=64)
+def _lettering(text: str, size: float) -> tuple[Picture, Picture]:
+    """The text's own coverage and that of its dark rim, `[h, w]`."""
+    (width, height), low = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    cover = np.zeros((height + low + 6, width + 8), np.uint8)
+    cv2.putText(cover, text, (3, height + 2), cv2.FONT_HERSHEY_SIMPLEX, size, 255, 1, cv2.LINE_AA)
+    return cover, cv2.dilate(cover, np.ones((3, 3), np.uint8))
+
+
 def _print(luma: Picture, text: str, x: int, y: int, size: float) -> None:
-    cv2.putText(luma, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, 16, 3, cv2.LINE_AA)
-    cv2.putText(luma, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, 232, 1, cv2.LINE_AA)
+    """Letters with a dark rim, their upper left corner at (x, y)."""
+    cover, rim = _lettering(text, round(size, 3))
+    height, width = min(cover.shape[0], luma.shape[0] - y), min(cover.shape[1], luma.shape[1] - x)
+    spot = luma[y : y + height, x : x + width]
+    cv2.subtract(spot, rim[:height, :width], dst=spot)
+    cv2.add(spot, cv2.convertScaleAbs(cover[:height, :width], alpha=0.9), dst=spot)
 
 
 def _hash(seed: int, index: int) -> int:
@@ -185,19 +194,6 @@ def _vignette(amount: float, width: int, height: int) -> Picture | None:
     y, x = np.mgrid[0:height, 0:width]
     far = ((x / width - 0.5) ** 2 + (y / height - 0.5) ** 2 * (height / width) ** 2) * 4
     return (255 * (1 - amount * np.clip(far, 0, 2) ** 1.3 * 0.8)).clip(0, 255).astype(np.uint8)
-
-
-def _lens(bend: float, width: int, height: int) -> tuple[Picture, Picture] | None:
-    if abs(bend) < 1e-3:
-        return None
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    u, v = (x - width / 2) / (width / 2), (y - height / 2) / (width / 2)
-    square = u * u + v * v
-    scale = (1 + bend * square) / (1 + bend * 0.9)
-    maps = cv2.convertMaps(
-        u * scale * width / 2 + width / 2, v * scale * width / 2 + height / 2, cv2.CV_16SC2
-    )
-    return maps[0], maps[1]
 
 
 def _flakes(stage: Stage, width: int, height: int) -> list[tuple[Picture, float, float]]:

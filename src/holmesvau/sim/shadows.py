@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from holmesvau.sim import bodies, figures
+from holmesvau.sim import bodies
 from holmesvau.sim.camera import Camera
 from holmesvau.sim.canvas import Canvas
 from holmesvau.sim.poses import J
@@ -26,10 +26,13 @@ _BONES = (
 )  # fmt: skip
 _FROM = [J[a] for a, _, _ in _BONES]
 _TO = [J[b] for _, b, _ in _BONES]
+_RADII = np.array([[radius] for _, _, radius in _BONES])
 
 
-def draw(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones) -> None:
-    """Darken the floor under and behind an actor that stands on it."""
+def draw(
+    canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones, world: Floats | None = None
+) -> None:
+    """Darken the floor under and behind an actor that stands on it; `world[S, 3]` are a person's joints."""
     if actor.kind in ("person", "dog", "bike", "motorbike"):
         wide = 0.85 if state.action.startswith(("lie", "fall", "writhe", "crawl")) else 0.42
         long = 1.0 if actor.kind in ("bike", "motorbike") else wide
@@ -39,8 +42,8 @@ def draw(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tone
         _footprint(canvas, camera, state, faces.half_length, faces.half_width)
     if not tones.light.sunshine.any():
         return
-    if actor.kind == "person" and _sunlit(tones, state):
-        _person(canvas, camera, actor, state, tones)
+    if world is not None and _sunlit(tones, state):
+        _person(canvas, camera, world[: len(J)], state, tones)
     elif actor.kind in bodies.MESH_VEHICLES and _sunlit(tones, state):
         _vehicle(canvas, camera, actor, state, tones)
 
@@ -80,34 +83,30 @@ def _footprint(canvas: Canvas, camera: Camera, state: State, half_long: float, h
     )
     pixels, depth = camera.project(world)
     if depth.min() > 0.4:
-        _soft(canvas, [pixels], 0.55, max(1.0, 0.10 * camera.focal / float(depth.mean())))
+        _soft(canvas, pixels[None], 0.55, max(1.0, 0.10 * camera.focal / float(depth.mean())))
 
 
-def _person(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones) -> None:
-    world = figures.in_world(state, actor.look)[: len(J)]
-    flat = _along_sun(world, state.z, tones)
-    pixels, depth = camera.project(flat)
+def _person(canvas: Canvas, camera: Camera, world: Floats, state: State, tones: Tones) -> None:
+    pixels, depth = camera.project(_along_sun(world, state.z, tones))
     if depth.min() < 0.4:
         return
-    per_metre = camera.focal / depth
-    radii = np.array([r for _, _, r in _BONES])
-    shapes = []
-    for k, (a, b) in enumerate(zip(_FROM, _TO, strict=True)):
-        ra, rb = radii[k] * per_metre[a], radii[k] * per_metre[b]
-        run = pixels[b] - pixels[a]
-        side = np.array([-run[1], run[0]]) / max(1e-6, float(np.hypot(*run)))
-        end = run / max(1e-6, float(np.hypot(*run))) * ra * 0.6
-        shapes.append(
-            np.stack(
-                [
-                    pixels[a] + side * ra - end,
-                    pixels[b] + side * rb + end,
-                    pixels[b] - side * rb + end,
-                    pixels[a] - side * ra - end,
-                ]
-            )
-        )
-    _soft(canvas, shapes, 0.42, 0.035 * float(per_metre[0]))
+    per_metre = (camera.focal / depth)[:, None]
+    a, b = pixels[_FROM], pixels[_TO]
+    run = b - a
+    run /= np.maximum(np.hypot(run[:, 0], run[:, 1]), 1e-6)[:, None]
+    across = run[:, ::-1] * (-1.0, 1.0)
+    wide_a, wide_b = _RADII * per_metre[_FROM], _RADII * per_metre[_TO]
+    end = run * wide_a * 0.6
+    quads = np.stack(
+        [
+            a + across * wide_a - end,
+            b + across * wide_b + end,
+            b - across * wide_b + end,
+            a - across * wide_a - end,
+        ],
+        axis=1,
+    )
+    _soft(canvas, quads, 0.42, 0.035 * float(per_metre[0, 0]))
 
 
 def _vehicle(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones) -> None:
@@ -115,7 +114,7 @@ def _vehicle(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: 
     pixels, depth = camera.project(_along_sun(world, state.z, tones))
     if depth.min() > 0.4:
         hull = cv2.convexHull(pixels.astype(np.float32)).reshape(-1, 2).astype(np.float64)
-        _soft(canvas, [hull], 0.42, 0.04 * camera.focal / float(depth.mean()))
+        _soft(canvas, hull[None], 0.42, 0.04 * camera.focal / float(depth.mean()))
 
 
 def _along_sun(world: Floats, z: float, tones: Tones) -> Floats:
@@ -126,18 +125,20 @@ def _along_sun(world: Floats, z: float, tones: Tones) -> Floats:
     return flat
 
 
-def _soft(canvas: Canvas, shapes: list[Floats], strength: float, blur: float) -> None:
-    """Darken some convex shapes with soft edges."""
-    points = np.concatenate(shapes)
+def _soft(canvas: Canvas, shapes: Floats, strength: float, blur: float) -> None:
+    """Darken some convex shapes `[n, K, 2]` with soft edges."""
     pad = 2 + int(2 * blur)
-    x0, y0 = np.maximum(np.floor(points.min(0)).astype(int) - pad, -pad)
-    x1, y1 = np.minimum(
-        np.ceil(points.max(0)).astype(int) + pad + 1, (canvas.width + pad, canvas.height + pad)
+    low, high = shapes.min((0, 1)), shapes.max((0, 1))
+    x0, y0 = max(math.floor(low[0]) - pad, -pad), max(math.floor(low[1]) - pad, -pad)
+    x1, y1 = (
+        min(math.ceil(high[0]) + pad + 1, canvas.width + pad),
+        min(math.ceil(high[1]) + pad + 1, canvas.height + pad),
     )
     if x0 >= x1 or y0 >= y1:
         return
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
-    for shape in shapes:
-        cv2.fillConvexPoly(mask, np.round((shape - (x0, y0)) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    corners = np.clip((shapes - (x0, y0)) * 16, -(1 << 24), 1 << 24).astype(np.int32)
+    for shape in corners:
+        cv2.fillConvexPoly(mask, shape, 255, cv2.LINE_AA, 4)
     size = 2 * int(min(blur, 6.0)) + 3
-    canvas.darken(cv2.blur(mask, (size, size)), int(x0), int(y0), strength)
+    canvas.darken(cv2.blur(mask, (size, size)), x0, y0, strength)

@@ -443,5 +443,5 @@ class Stage:
 
     @property
     def camera(self) -> Camera:
-        """The scene's camera at this stage's size."""
-        return self.scene.camera.resized(*self.size)
+        """The scene's camera at this stage's size, with the sensor's lens."""
+        return self.scene.camera.resized(*self.size).bent(self.sensor.distortion)
