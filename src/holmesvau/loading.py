@@ -9,8 +9,6 @@ from typing import Any
 from holmesvau import checkpoints, registry
 from holmesvau.ats.features import Encoder, Scorer
 from holmesvau.errors import InputError
-from holmesvau.vlm import tiny
-from holmesvau.vlm.folder import read_json
 from holmesvau.vlm.protocol import VisionLanguageModel
 
 log = logging.getLogger(__name__)
@@ -62,6 +60,9 @@ def _resolved(name: str) -> tuple[str, str | None]:
         if not source:
             raise InputError("--model internvl: give the folder or hub id of the checkpoint instead.")
         return kind, str(checkpoints.resolve(source))
+    from holmesvau.vlm import tiny
+    from holmesvau.vlm.folder import read_json
+
     folder = checkpoints.resolve(name)
     model_type = read_json(folder / "config.json").get("model_type")
     return ("tiny" if model_type == tiny.MODEL_TYPE else "internvl"), str(folder)

@@ -1,0 +1,153 @@
+"""The pipeline with a real (small, random) InternVL checkpoint: noise as words, but real parts all the way."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import InternVLForConditionalGeneration, LlamaConfig
+
+from holmesvau import Holmes, Span, ats
+from holmesvau.ats.efficientnet import EfficientNetEncoder
+from holmesvau.ats.novelty import NoveltyScorer
+from holmesvau.config import load
+from holmesvau.describe import DescribeConfig, SamplerConfig, choose, clip_spans
+from holmesvau.errors import InputError, MissingPartError, ModelError
+from holmesvau.holmes import HolmesConfig
+from holmesvau.report import from_json, to_json
+from holmesvau.types import AnomalyCurve
+from tests.vlm.conftest import byte_tokenizer, native_config
+
+SHORT = ["generation.max_new_tokens=6", "sampler.num_frames=4"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A native checkpoint with a scorer that was made for its class tokens, as `convert` leaves it."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    torch.manual_seed(3)
+    config = native_config(LlamaConfig)
+    InternVLForConditionalGeneration(config).save_pretrained(folder)
+    byte_tokenizer(begins=True).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def holmes(checkpoint):
+    return Holmes.from_pretrained(checkpoint, dtype="float32", config=load(HolmesConfig, None, SHORT))
+
+
+@pytest.fixture(scope="module")
+def report(holmes, burning_room):
+    return holmes.watch(burning_room, questions=("What burns?",))
+
+
+def test_events_clips_and_questions_are_put_into_the_models_words(report):
+    assert len(report.events) >= 1
+    for event in report.events:
+        assert event.summary.judgement and event.summary.description
+        assert event.clips and event.clips[0].span.start == event.span.start
+        assert event.clips[-1].span.end == event.span.end
+    assert report.summary.judgement and report.answers[0].question == "What burns?" and report.answers[0].text
+    assert not any("No describing model" in warning for warning in report.warnings)
+    assert report.model["scorer"] == "novelty" and report.timing["generate"] > 0
+
+
+def test_report_survives_the_way_to_json_and_back(report):
+    assert to_json(from_json(to_json(report))) == to_json(report)
+
+
+def test_second_question_neither_scans_nor_encodes_again(holmes, burning_room, monkeypatch):
+    encoded = []
+    see = holmes.model.encode
+    monkeypatch.setattr(holmes.model, "encode", lambda batch: encoded.append(len(batch)) or see(batch))
+    first = holmes.ask(burning_room, "What happens between the two?", span=Span(2, 9))
+    assert sum(encoded) == len(first.selection) == 4
+    monkeypatch.setattr(holmes.encoder, "encode", lambda frames: pytest.fail("scanned again"))
+    second = holmes.ask(burning_room, "And who?", span=Span(2, 9), history=[(first.question, first.text)])
+    assert sum(encoded) == 4 and second.selection.index.tolist() == first.selection.index.tolist()
+
+
+def test_span_is_asked_about_exactly(holmes, burning_room):
+    seconds = holmes.ask(burning_room, "What?", span=Span(31.0, 32.5)).selection.seconds
+    assert len(seconds) == 4 and (seconds >= 31.0).all() and (seconds < 32.5).all()
+
+
+def test_report_can_be_asked_and_gives_what_the_file_gives(holmes, report, burning_room):
+    assert holmes.ask(report, "What burns?").text == holmes.ask(burning_room, "What burns?").text
+
+
+def test_streamed_answer_joined_is_the_answer(holmes, burning_room):
+    assert "".join(holmes.ask(burning_room, "Why?", stream=True)) == str(holmes.ask(burning_room, "Why?"))
+
+
+def test_granularity_video_describes_only_the_whole(checkpoint, burning_room):
+    config = load(HolmesConfig, None, [*SHORT, "describe.granularity=video"])
+    watched = Holmes.from_pretrained(checkpoint, dtype="float32", config=config).watch(burning_room)
+    assert watched.summary.judgement and all(not event.clips for event in watched.events)
+    assert all(event.summary.judgement == "" for event in watched.events)
+
+
+def test_scorer_in_the_checkpoint_folder_brings_its_vision_tower(checkpoint, burning_room, tmp_path):
+    torch.manual_seed(4)
+    width = native_config(LlamaConfig).vision_config.hidden_size
+    folder = tmp_path / "with-scorer"
+    folder.mkdir()
+    for file in checkpoint.iterdir():
+        (folder / file.name).symlink_to(file)
+    save_file(ats.UrDmu(input_size=width).state_dict(), folder / "anomaly_scorer.safetensors")
+    holmes = Holmes.from_pretrained(
+        folder, dtype="float32", config=load(HolmesConfig, None, ["scan.every=60"])
+    )
+    assert (holmes.encoder.name, holmes.scorer.name) == ("internvit", "urdmu")
+    curve = holmes.score(burning_room)
+    assert len(curve) == 10 and curve.index.tolist() == list(range(0, 600, 60))
+    assert np.array_equal(curve.scores, holmes.score(burning_room).scores)
+    with pytest.raises(InputError, match=f"width {width}, but the encoder efficientnet-lite0 gives 1280"):
+        Holmes.from_pretrained(folder, encoder="efficientnet-lite0")
+
+
+def test_without_a_model_questions_are_refused(burning_room):
+    holmes = Holmes(EfficientNetEncoder(), NoveltyScorer())
+    for asking in (
+        lambda: holmes.ask(burning_room, "What?"),
+        lambda: holmes.watch(burning_room, questions=("W?",)),
+    ):
+        with pytest.raises(MissingPartError, match="No describing model is loaded"):
+            asking()
+
+
+def test_empty_question_and_span_beyond_the_end_are_refused(holmes, burning_room):
+    with pytest.raises(InputError, match="empty"):
+        holmes.ask(burning_room, "  ")
+    with pytest.raises(InputError, match=r"ends at 60\.00 s"):
+        holmes.ask(burning_room, "What?", span=Span(75, 80))
+
+
+def test_checkpoint_that_is_not_there_is_a_sentence():
+    with pytest.raises(ModelError, match="no such checkpoint folder"):
+        Holmes.from_pretrained("./no-such-folder")
+
+
+def curve(count: int, stride: float = 0.5) -> AnomalyCurve:
+    scores = np.zeros(count, np.float32)
+    return AnomalyCurve(np.arange(count) * stride, scores, np.arange(count, dtype=np.int64) * 15, stride)
+
+
+@pytest.mark.parametrize("span", [Span(0, 0.4), Span(3.1, 3.3), Span(9.6, 9.99), Span(4, 4)])
+def test_event_shorter_than_stride_still_gets_a_frame(span):
+    index = choose(curve(20), 16, SamplerConfig(), span=span)
+    assert len(index) >= 1 and (np.diff(index) > 0).all() and index[0] >= 0 and index[-1] <= 19 * 15
+
+
+def test_short_span_is_filled_with_the_frames_between_the_dense_ones():
+    index = choose(curve(20), 8, SamplerConfig(), span=Span(2, 4))
+    assert len(index) == 8 and index[0] == 60 and index[-1] < 120
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0.5, 1), (4, 1), (11, 2), (300, 4)])
+def test_clips_cover_the_event_without_gap(seconds, count):
+    spans = clip_spans(Span(10, 10 + seconds), DescribeConfig())
+    assert len(spans) == count and spans[0].start == 10 and spans[-1].end == pytest.approx(10 + seconds)
+    assert all(a.end == b.start for a, b in pairwise(spans))
