@@ -1,4 +1,4 @@
-"""The pipeline with a real (small, random) InternVL checkpoint: noise as words, but real parts all the way."""
+"""The pipeline with a real (small, random) InternVL checkpoint: the words are noise, the parts are real."""
 
 from itertools import pairwise
 
