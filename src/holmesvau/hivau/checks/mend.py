@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from holmesvau.hivau.checks import texts
+from holmesvau.hivau import texts
 from holmesvau.hivau.checks.questions import without_id
 from holmesvau.hivau.checks.trees import ROUNDING, sticks_out
 from holmesvau.hivau.schema import EventAnnotation, Instruction, VideoAnnotation

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from holmesvau.errors import InputError
 from holmesvau.hivau import layout
-from holmesvau.hivau.checks import texts
+from holmesvau.hivau import texts
 from holmesvau.hivau.checks.trees import classes_by_name
 from holmesvau.hivau.clips import span_of
 from holmesvau.hivau.layout import Place

@@ -10,7 +10,7 @@ from itertools import combinations
 
 from holmesvau.errors import InputError
 from holmesvau.hivau import ucf_crime, xd_violence
-from holmesvau.hivau.checks import texts
+from holmesvau.hivau import texts
 from holmesvau.hivau.problems import Findings, Severity
 from holmesvau.hivau.schema import EventAnnotation, VideoAnnotation
 from holmesvau.types import Span
