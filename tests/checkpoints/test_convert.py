@@ -195,7 +195,7 @@ def test_scorer_beside_the_model_comes_along(checkpoint, tmp_path):
         ({"vision_config__hidden_act": "gelu_new"}, "hidden_act is 'gelu_new'"),
         ({"vision_config__model_type": "siglip"}, "model_type is 'siglip'"),
         ({"model_type": "llava"}, "this is a 'llava' model"),
-        ({"model_type": "internvl"}, "this is a 'internvl' model"),
+        ({"model_type": "internvl"}, "in native format already"),
         ({"llm_config": None}, "llm_config is missing"),
         ({"llm_config__hidden_size": -3}, "hidden_size is -3"),
     ],
@@ -220,7 +220,7 @@ class TestDamage:
     @pytest.fixture(autouse=True)
     def no_target(self, tmp_path):
         yield
-        assert not (tmp_path / "native").exists()
+        assert not (tmp_path / "native").exists() and not (tmp_path / ".native.unfinished").exists()
 
     def refused(self, source, reason):
         with pytest.raises(ModelError, match=reason):
@@ -442,7 +442,7 @@ def test_too_little_memory_is_said_before_it_starts(tmp_path, model):
         tmp_path / "large", model, 2, llm_config__hidden_size=2048, llm_config__intermediate_size=8192
     )
     done = child(LITTLE_MEMORY, source, tmp_path / "native")
-    assert "ModelError Verifying the converted checkpoint needs 1." in done.stdout, done.stdout + done.stderr
+    assert "ModelError Verifying the converted checkpoint needs 0.7" in done.stdout, done.stdout + done.stderr
     assert "GiB of memory and 0.3" in done.stdout
     assert not list((tmp_path / ".native.unfinished").glob("*.safetensors"))
 

@@ -48,11 +48,10 @@ def test_adapter_and_merge(pristine, native, tmp_path):
     assert holmesvau(tmp_path / "released", tmp_path / "adapter", "--base", pristine).returncode == 0
     merged = holmesvau(native, tmp_path / "merged", "--merge", tmp_path / "adapter", "--json")
     assert merged.returncode == 0 and json.loads(merged.stdout)["kind"] == "merge", merged.stderr
-    back = holmesvau(tmp_path / "merged", tmp_path / "back", "--unmerge", tmp_path / "adapter")
-    assert back.returncode == 0
     before = load_file(native / "model.safetensors")
-    after = load_file(tmp_path / "back" / "model.safetensors")
-    assert all(torch.allclose(after[name], value, atol=1e-6) for name, value in before.items())
+    after = load_file(tmp_path / "merged" / "model.safetensors")
+    changed = {name for name, value in before.items() if not torch.equal(after[name], value)}
+    assert len(changed) == 3 * 7
 
 
 @pytest.mark.parametrize(

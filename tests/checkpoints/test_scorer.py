@@ -103,7 +103,7 @@ def test_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path, weights, zi
 
 def test_bare_pickle_that_runs_code_is_refused(tmp_path):
     trap, path = tmp_path / "sprung", tmp_path / "scorer.pth"
-    path.write_bytes(pickle.dumps(Malicious(trap)))
+    path.write_bytes(pickle.dumps(Malicious(trap), protocol=2))
     with pytest.raises(ModelError):
         checkpoints.convert_scorer(path, tmp_path / "out.safetensors")
     assert not trap.exists()

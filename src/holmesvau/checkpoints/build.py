@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from holmesvau.checkpoints import space
 from holmesvau.checkpoints.tensors import Planned, write_file, write_index, write_json
-from holmesvau.errors import OutputError
+from holmesvau.errors import ModelError, OutputError
 from holmesvau.vlm.folder import WEIGHTS_FILE, read_json
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,6 @@ def silent(stage: str, done: float, total: float | None) -> None:
     """A progress callback that does nothing."""
 
 
-def unfinished_name(target: Path) -> Path:
-    """Where `target` is built until it is whole."""
-    return target.with_name(f".{target.name}.unfinished")
-
-
 @contextmanager
 def building(target: Path, made_from: str) -> Iterator[Path | None]:
     """The folder in which to build `target`, which takes its name when the block ends well.
@@ -42,7 +38,8 @@ def building(target: Path, made_from: str) -> Iterator[Path | None]:
     Raises:
         OutputError: when something else has the name, or nothing can be written there.
     """
-    folder = unfinished_name(target)
+    target = target.resolve()
+    folder = target.with_name(f".{target.name}.unfinished")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _alone_in(target.parent):
@@ -57,7 +54,12 @@ def building(target: Path, made_from: str) -> Iterator[Path | None]:
                 shutil.rmtree(folder)
             folder.mkdir(exist_ok=True)
             write_json(folder / RECORD_FILE, {"format": 1, "made_from": made_from})
-            yield folder
+            try:
+                yield folder
+            except ModelError:
+                # What it is made from is at fault: continuing would not help.
+                shutil.rmtree(folder)
+                raise
             if target.exists():
                 target.rmdir()
             folder.rename(target)
@@ -105,9 +107,12 @@ def write_shards(
     Files that an earlier attempt finished are kept. `before(number)` is called before a file is written.
 
     Raises:
-        OutputError: when one cannot be written; those before it stay for the next attempt.
+        OutputError: when there is no room, or one cannot be written; those before it stay for the next
+            attempt.
     """
     names = shard_names(len(shards))
+    lacking = [shard for name, shard in zip(names, shards, strict=True) if not (folder / name).is_file()]
+    space.require_disk(folder, sum(tensor.num_bytes for shard in lacking for tensor in shard))
     total = sum(tensor.num_bytes for shard in shards for tensor in shard)
     done = 0
 

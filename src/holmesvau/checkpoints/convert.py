@@ -9,7 +9,7 @@ from typing import Any
 from holmesvau.checkpoints import build, internvl2, scorer, source, space
 from holmesvau.checkpoints import verify as verification
 from holmesvau.checkpoints.internvl2 import Geometry
-from holmesvau.checkpoints.tensors import Planned, Stored, read_folder, write_json
+from holmesvau.checkpoints.tensors import Stored, read_folder, write_json
 from holmesvau.checkpoints.tokenizer import ADDED_FILE, CONFIG_FILE, MODEL_FILE, ReleasedTokenizer
 from holmesvau.errors import ModelError
 from holmesvau.vlm import prompts
@@ -75,7 +75,8 @@ def convert_internvl2(
         if folder is None:
             log.info("%s: already converted", target)
             return target
-        _require_room(folder, sizes, plan, verify=verify)
+        if verify:
+            space.require_memory(verification.memory_needed(sizes), "Verifying the converted checkpoint")
         shards = sorted(plan)
         build.write_shards(
             folder,
@@ -103,14 +104,6 @@ def _made_from(released: Path, stored: dict[str, Stored], weights: Path | None) 
     files = {"config.json", WEIGHTS_INDEX, MODEL_FILE, ADDED_FILE, CONFIG_FILE, *shards}
     extra = source.fingerprint(weights.parent, [weights.name]) if weights is not None else ""
     return f"internvl2/{FORMAT} {source.fingerprint(released, files)} {extra}".strip()
-
-
-def _require_room(folder: Path, sizes: Geometry, plan: dict[Path, list[Planned]], *, verify: bool) -> None:
-    needed = sum(tensor.num_bytes for tensors in plan.values() for tensor in tensors)
-    there = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    space.require_disk(folder, needed - there)
-    if verify:
-        space.require_memory(verification.memory_needed(sizes), "Verifying the converted checkpoint")
 
 
 def _write_small_files(folder: Path, released: Path, sizes: Geometry, words: dict[str, int]) -> None:

@@ -103,6 +103,8 @@ def geometry(where: Path, data: dict[str, Any]) -> Geometry:
     top = _Reader(str(where), data)
     if data.get("model_type") != "internvl_chat":
         kind = data.get("model_type")
+        if kind == "internvl":
+            raise ModelError(f"{where}: this model is in native format already: use it as it is.")
         raise ModelError(
             f"{where}: this is a {kind!r} model, not InternVL2 as released ('internvl_chat'). "
             f"Give the folder of HolmesVAU-2B or of an InternVL2 with an InternLM2 language model."

@@ -24,6 +24,7 @@ from holmesvau.vlm.adapter import CONFIG_FILE, WEIGHTS_FILE
 from holmesvau.vlm.folder import read_json
 
 PICKLE_FILE = "adapter_model.bin"
+FILES = (CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE)
 _KEY = re.compile(r"(?P<module>.+)\.lora_(?P<half>[AB])(?:\.\w+)?\.weight")
 # However the adapter was wrapped, a released module ends in one of these.
 _RELEASED = (
@@ -89,7 +90,7 @@ def convert_lora(source_dir: str | Path, target_dir: str | Path, base_dir: str |
             taken = [(0, len(update.b))] if rows is None else rows
             b = torch.cat([update.b[first : first + count] for first, count in taken])
             native[module_name(weight)] = replace(update, b=b)
-    with build.building(target, f"lora {source.fingerprint(folder, _files(folder))} {sizes}") as unfinished:
+    with build.building(target, f"lora {source.fingerprint(folder, FILES)} {sizes}") as unfinished:
         if unfinished is not None:
             tensors = [
                 held(f"{_PEFT}{module}.lora_{half}.weight", value.detach().numpy())
@@ -120,7 +121,7 @@ def module_name(weight: str) -> str:
 
 def _checkpoint_name(module: str) -> str:
     bare = module.removeprefix(_PEFT)
-    if _released_name(bare) is not None and ".self_attn." not in bare and ".attention." in bare + ".":
+    if _released_name(bare) is not None:
         raise ModelError(f"{module} is a name of the released layout: convert the adapter first.")
     if bare.startswith("model.language_model."):
         return _NATIVE_TEXT + bare.removeprefix("model.language_model.")
@@ -133,10 +134,6 @@ def _released_name(module: str) -> str | None:
         if match is not None:
             return prefix + match[1]
     return None
-
-
-def _files(folder: Path) -> list[str]:
-    return [CONFIG_FILE, WEIGHTS_FILE, PICKLE_FILE]
 
 
 def _read_adapter(folder: Path) -> tuple[dict[str, Any], dict[str, Update]]:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from holmesvau.checkpoints import build, source, space
-from holmesvau.checkpoints.lora import Update, read_adapter
+from holmesvau.checkpoints import build, source
+from holmesvau.checkpoints.lora import FILES, Update, read_adapter
 from holmesvau.checkpoints.tensors import Planned, Stored, read_folder
 from holmesvau.checkpoints.verify import DTYPES, to_torch
 from holmesvau.errors import ModelError, OutputError
-from holmesvau.vlm.adapter import CONFIG_FILE, WEIGHTS_FILE
 from holmesvau.vlm.folder import WEIGHTS_INDEX, require_internvl
 
 ROWS_AT_ONCE = 1024
@@ -71,12 +70,11 @@ def _build(model: Path, adapter: Path, target: Path, sign: float, progress: buil
         (
             "merge" if sign > 0 else "unmerge",
             source.fingerprint(model, ["config.json", *(path.name for path in shards)]),
-            source.fingerprint(adapter, [CONFIG_FILE, WEIGHTS_FILE]),
+            source.fingerprint(adapter, FILES),
         )
     )
     with build.building(target, made_from) as folder:
         if folder is not None:
-            space.require_disk(folder, sum(tensor.num_bytes for tensor in stored.values()))
             build.write_shards(folder, [files[shard] for shard in shards], progress)
             _copy_other_files(model, folder)
     return target

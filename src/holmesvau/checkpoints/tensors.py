@@ -56,8 +56,14 @@ class Stored:
         """Its bytes, or those of `ranges` (start and length within the tensor), `CHUNK` at a time.
 
         Raises:
-            ModelError: when the file ends before they do.
+            ModelError: when the file ends before they do, or cannot be read.
         """
+        try:
+            yield from self._read(ranges)
+        except OSError as error:
+            raise ModelError(f"{self.path}: the weights cannot be read ({error.strerror}).") from error
+
+    def _read(self, ranges: Sequence[tuple[int, int]] | None) -> Iterator[bytes]:
         with self.path.open("rb") as file:
             for start, length in ranges if ranges is not None else [(0, self.num_bytes)]:
                 file.seek(self.offset + start)
@@ -73,7 +79,13 @@ class Stored:
         """The bytes of `count` of its rows, from `first` on."""
         size = self.num_bytes // self.shape[0]
         count = self.shape[0] - first if count is None else count
-        return np.frombuffer(b"".join(self.chunks([(first * size, count * size)])), dtype=np.uint8)
+        try:
+            found = np.fromfile(self.path, np.uint8, count * size, offset=self.offset + first * size)
+        except OSError as error:
+            raise ModelError(f"{self.path}: the weights cannot be read ({error.strerror}).") from error
+        if len(found) != count * size:
+            raise ModelError(damaged(self.path))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +232,11 @@ def write_file(
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise OutputError(
             f"{path}: the weights cannot be written ({error.strerror}). Free space or give another folder."
         ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def write_index(folder: Path, shards: dict[str, Sequence[Planned]]) -> None:
