@@ -34,6 +34,15 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(scope="package", autouse=True)
+def _kept_models(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The embedded language model is unpacked once, not once a test run."""
+    assert request.config.cache is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLMESVAU_CACHE", str(request.config.cache.mkdir("holmesvau")))
+        yield
+
+
 def byte_tokenizer(*, begins: bool, chat_template: str | None = None) -> PreTrainedTokenizerFast:
     """Every byte is a token, so that any text goes through and comes back; `begins` puts `<s>` in front."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

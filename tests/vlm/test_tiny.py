@@ -143,12 +143,12 @@ def test_training_moves_projector_and_lora_and_nothing_else(saved: Path, frames:
     frozen = [p for name, p in model.language_model.named_parameters() if not p.requires_grad]
     assert frozen and all(parameter.grad is None for parameter in frozen)
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for _ in range(3):
+    for _ in range(2):
         optimiser.step()
         optimiser.zero_grad()
         loss = model.loss(pictures, questions, answers)
         loss.backward()
-    assert loss < before - 0.3
+    assert loss < before - 0.2
 
 
 @needs_smollm2
