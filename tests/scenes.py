@@ -44,7 +44,7 @@ def fixed_camera(
         draw.ellipse((x - 7, feet - 80, x + 7, feet - 64), fill=(190, 150, 124))
         draw.rounded_rectangle((x - 12, feet - 64, x + 12, feet - 30), 5, fill=(48, 64, 116))
         for side in (-1, 1):
-            draw.line((x, feet - 32, x + side * 9 * np.sin(now * 7), feet), fill=(36, 36, 44), width=7)
+            draw.line((x, feet - 32, x + side * 9 * np.sin(x * 0.17), feet), fill=(36, 36, 44), width=7)
         if odd is not None and odd[0] <= now < odd[1]:
             for _ in range(26):
                 rise = rng.random()

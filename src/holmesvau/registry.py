@@ -11,6 +11,7 @@ and users then name it: `holmesvau watch video.mp4 --scorer mine`. Nothing is im
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
@@ -38,5 +39,6 @@ def get(kind: Kind, name: str) -> Any:
     return found[name].load()
 
 
+@cache
 def _found(kind: Kind) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=f"holmesvau.{kind}")}
