@@ -58,7 +58,7 @@ class Mesh:
         n = self.normals
         normals = np.stack([c * n[:, 0] - s * n[:, 1], s * n[:, 0] + c * n[:, 1], n[:, 2]], axis=1)
         sun = tones.light.sun.astype(np.float64)
-        sunny = 0.5 if tones.light.sunshine.any() else 0.22
+        sunny = 0.5 if tones.light.sunny else 0.22
         shade = 0.70 + 0.18 * normals[:, 2] + sunny * np.clip(normals @ sun, 0, 1)
         colours = self.colours * shade[:, None]
         colours += (self.gloss * (0.05 + 0.16 * np.clip(normals[:, 2], 0, 1)))[:, None]

@@ -146,9 +146,9 @@ def _fire(
     for k in np.argsort(-lives):
         a, _, c, d, _ = numbers[k]
         life = float(lives[k])
-        rise = life * size * (0.9 + 0.9 * c) * (0.5 + 0.5 * strength)
+        rise = life * size * (0.7 + 0.9 * c) * (0.5 + 0.5 * strength)
         sway = size * ((d - 0.5) * 0.95 * (1 - 0.75 * life) + 0.10 * math.sin(age * 9 + 20 * a) * life)
-        half = per_metre * size * (0.20 * (1 - life) ** 0.8 + 0.03) * (0.5 + 0.5 * strength)
+        half = per_metre * size * (0.27 * (1 - life) ** 0.7 + 0.04) * (0.5 + 0.5 * strength)
         x, y = _at(camera, state, rise, sway)
         hot = (1 - life) ** 1.4
         colour = _grey(light, (255 - 30 * life, 74 + 130 * hot, 14 + 70 * hot * hot))

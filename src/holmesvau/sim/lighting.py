@@ -94,12 +94,17 @@ class Illumination:
         cloud = {"clear": 0.0, "overcast": 0.93, "rain": 0.97, "snow": 0.95, "fog": 1.0}[self.weather.kind]
         return colour * np.float32((1 - cloud) * self.light.level)
 
+    @cached_property
+    def sunny(self) -> bool:
+        """Whether the sun is strong enough for shadows that one sees."""
+        return bool(self.sunshine.max() > 0.06)
+
     def lamp_share(self) -> float:
         """How much the lamps count against daylight."""
         if self.infrared:
             return 0.0
         if self.indoor:
-            return {"day": 0.55, "dusk": 0.62, "night": 0.55, "infrared": 0.0}[
+            return {"day": 0.55, "dusk": 0.62, "night": 0.62, "infrared": 0.0}[
                 self.light.kind
             ] * self.light.level
         return {"day": 0.0, "dusk": 0.42, "night": 1.0, "infrared": 0.0}[self.light.kind] * self.light.level
@@ -140,7 +145,7 @@ class Illumination:
         cosine = np.abs(np.einsum("ij,ij->i", normals, to) / far) if normals is not None else np.float32(0.85)
         axis = np.einsum("ij,j->i", -to, self.camera.rotation[2].astype(np.float32)) / far
         beam = np.clip((axis - 0.45) / 0.5, 0.04, 1.0) ** 1.3
-        reach = 7.0 if self.indoor else 13.0
+        reach = 8.0 if self.indoor else 18.0
         level: Floats = 1.35 * self.light.level * beam * (0.35 + 0.65 * cosine) / (1 + (far / reach) ** 2.2)
         return level
 
@@ -278,7 +283,7 @@ def develop(rgb: Floats, light: Light) -> Floats:
     if light.kind == "infrared":
         grey = rgb @ LUMA
         rgb = np.repeat(grey[..., None], 3, axis=-1)
-    exposure = {"day": 1.12, "dusk": 1.55, "night": 1.7, "infrared": 1.25}[light.kind]
+    exposure = {"day": 1.22, "dusk": 1.7, "night": 1.9, "infrared": 1.35}[light.kind]
     x = np.maximum(rgb * np.float32(exposure), 0)
     rolled = np.where(x < 0.7, x, 0.7 + 0.3 * (1 - np.exp(-(x - 0.7) / 0.3)))
     out: Floats = (np.clip(rolled, 0, 1) ** (1 / 1.25)).astype(np.float32)

@@ -40,7 +40,7 @@ def draw(
     elif actor.kind in bodies.MESH_VEHICLES or actor.kind in ("box", "bag", "suitcase", "trolley", "bin"):
         faces = bodies.mesh(actor.kind, actor.finish)
         _footprint(canvas, camera, state, faces.half_length, faces.half_width)
-    if not tones.light.sunshine.any():
+    if not tones.light.sunny:
         return
     if world is not None and _sunlit(tones, state):
         _person(canvas, camera, world[: len(J)], state, tones)

@@ -183,11 +183,11 @@ class Parts:
         """A trunk and a crown of tilted leafy discs."""
         rng = np.random.default_rng([seed, 41])
         self.pole(x, y, 0.10 + 0.012 * height, height * 0.45, bark)
-        for _ in range(26):
+        for _ in range(44):
             a, r = rng.uniform(0, math.tau), rng.uniform(0, 0.24) * height
             centre = np.array([x + r * math.cos(a), y + r * math.sin(a), height * rng.uniform(0.42, 1.0)])
             axis = rng.normal(size=3) + np.array([0.0, -0.6, 0.4])
-            self._disc(centre, axis, height * rng.uniform(0.10, 0.17), leaves)
+            self._disc(centre, axis, height * rng.uniform(0.07, 0.13), leaves)
         self.solids.append(Solid(x, y, height * 0.2, height * 0.2, 0.4, height * 0.45, height))
 
     def bush(self, x: float, y: float, size: float, leaves: Material, seed: int) -> None:

@@ -20,8 +20,8 @@ class Tones:
     def __init__(self, light: Illumination) -> None:
         self.light = light
         to_sun = light.camera.rotation @ light.sun.astype(np.float64)
-        self.side = 1.0 if (light.sunshine.any() and to_sun[0] > 0) or light.camera.pan > 0 else -1.0
-        self.contrast = 0.30 if light.sunshine.any() else 0.20
+        self.side = 1.0 if (light.sunny and to_sun[0] > 0) or light.camera.pan > 0 else -1.0
+        self.contrast = 0.30 if light.sunny else 0.20
         self._cells: dict[tuple[int, int], tuple[npt.NDArray[np.float32], float]] = {}
         self._pairs: dict[tuple[int, int, int], tuple[list[Fill], list[Fill]]] = {}
         self._kept: dict[int, Floats] = {}

@@ -97,7 +97,7 @@ def _back(kit: Kit, back: float) -> None:
         p.wall((-3, y + 2.95), (0.5, y + 2.95), 3.2, door, lift=0.03)
     else:
         for x in range(-22, 23, 2):
-            p.bush(x + kit.uniform(-0.4, 0.4), y + 0.8, kit.uniform(1.3, 1.9), LEAVES, kit.seed + x)
+            p.bush(x + kit.uniform(-0.4, 0.4), y + 0.8, kit.uniform(1.3, 1.9), LEAVES, kit.seed + x + 22)
     for k in range(3):
         p.tree(
             kit.uniform(-18, 18), y + kit.uniform(4, 9), kit.uniform(5, 7.5), LEAVES, BARK, kit.seed + 17 * k

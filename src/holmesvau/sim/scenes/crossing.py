@@ -16,7 +16,8 @@ def build(seed: int) -> Scene:
     kit = Kit("crossing", seed)
     camera = kit.camera((6.4, 8.2), (0.42, 0.52), (1.12, 1.3), pan=0.15)
     middle, half = kit.uniform(13.5, 15.0), kit.uniform(3.1, 3.5)
-    across = kit.uniform(-1.5, 1.5)
+    middle = max(middle, kit.near(camera) + half + 3.2)
+    across = kit.uniform(-1.2, 1.2)
     low, high, left, right = middle - half, middle + half, across - half, across + half
     p = kit.parts
     road = kit.material("asphalt", (86, 86, 88), (74, 75, 78), (96, 94, 92))
@@ -185,7 +186,7 @@ def _ways(kit: Kit, camera, box: tuple[float, float, float, float], across: floa
     kit.region(
         "floor",
         "walk",
-        max(west + 1.5, left - 5.5),
+        min(max(west + 1.2, left - 5.5), left - 2.6),
         max(low - 4.0, kit.near(camera) + 0.4),
         left - 0.8,
         low - 0.5,
@@ -195,7 +196,7 @@ def _ways(kit: Kit, camera, box: tuple[float, float, float, float], across: floa
         "walk",
         right + 0.8,
         max(low - 4.0, kit.near(camera) + 0.4),
-        min(east - 1.5, right + 5.5),
+        max(min(east - 1.2, right + 5.5), right + 2.6),
         low - 0.5,
     )
     kit.region("far pavement", "walk", left - 5.5, high + 0.6, left - 0.8, high + 3.4)

@@ -16,6 +16,7 @@ def build(seed: int) -> Scene:
     kit = Kit("street", seed)
     camera = kit.camera((4.6, 6.2), (0.36, 0.46), (1.12, 1.32), pan=0.22)
     near, kerb, far_kerb, front = 3.0, kit.uniform(8.0, 8.8), 0.0, 0.0
+    kerb = max(kerb, kit.near(camera) + 3.2)
     far_kerb = kerb + kit.uniform(6.2, 7.0)
     front = far_kerb + kit.uniform(2.8, 3.6)
     p = kit.parts
@@ -123,7 +124,7 @@ def _furniture(kit: Kit, kerb: float, far_kerb: float) -> None:
     for x in slots:
         kit.parked_car(x + kit.uniform(-0.3, 0.3), far_kerb - 1.05, math.pi)
     if kit.chance(0.7):
-        x = kit.uniform(-6.5, 6.5)
+        x = kit.uniform(5.2, 7.5) * (1 if kit.chance(0.5) else -1)
         kit.parts.tree(x, kerb - 0.9, kit.uniform(4.2, 5.2), LEAVES, BARK, kit.seed)
     stop = kit.uniform(2.2, 3.8) * (1 if kit.chance(0.5) else -1)
     p.pole(stop, kerb - 0.4, 0.04, 2.5, METAL)
