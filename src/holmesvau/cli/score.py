@@ -28,7 +28,8 @@ def run(
     )
     with progress.shown(quiet) as bar:
         curve = holmes.score(video, progress=bar)
-    rows = zip(curve.index.tolist(), curve.seconds.tolist(), curve.scores.tolist(), strict=True)
+    # Whole float32 precision: samplers must choose the same frames from this curve as from the video.
+    scores = [str(score) for score in curve.scores]
     if as_json:
         options.print_json(
             {
@@ -37,10 +38,10 @@ def run(
                 "stride_seconds": curve.stride_seconds,
                 "index": curve.index.tolist(),
                 "seconds": [round(s, 3) for s in curve.seconds.tolist()],
-                "scores": [round(s, 4) for s in curve.scores.tolist()],
+                "scores": [float(score) for score in scores],
             }
         )
         return
     sys.stdout.write("frame,seconds,score\n")
-    for frame, seconds, score in rows:
-        sys.stdout.write(f"{frame},{seconds:.3f},{score:.4f}\n")
+    for frame, seconds, score in zip(curve.index.tolist(), curve.seconds.tolist(), scores, strict=True):
+        sys.stdout.write(f"{frame},{seconds:.3f},{score}\n")
