@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -44,7 +45,13 @@ def write(
 
 
 def _write(stage: Stage, path: Path, preset: str, progress: Callable[[int, int], None] | None) -> None:
-    renderer = Renderer(stage)
+    with closing(Renderer(stage)) as renderer:
+        _encode(stage, renderer, path, preset, progress)
+
+
+def _encode(
+    stage: Stage, renderer: Renderer, path: Path, preset: str, progress: Callable[[int, int], None] | None
+) -> None:
     rate = Fraction(stage.fps).limit_denominator(1001)
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from holmesvau.errors import InputError
 from holmesvau.sim import bodies, effects, figures, plate, shadows
+from holmesvau.sim.background import Footage, backdrop, blend_in
 from holmesvau.sim.camera import Camera
 from holmesvau.sim.canvas import Canvas
 from holmesvau.sim.lighting import Illumination
@@ -34,15 +35,31 @@ class Renderer:
         cv2.setNumThreads(1)
         self.stage, self.camera = stage, stage.camera
         scene = stage.scene
-        lamps = (*scene.lamps, *stage.light.lamps)
-        self.light = Illumination(stage.light, stage.weather, scene.indoor, lamps, scene.solids, self.camera)
         self.sensor = Develop(stage)
-        painted = plate.paint(scene, self.camera, self.light)
-        self.plate = plate.Plate(self.sensor.soften_plate(painted.picture), painted.distance, painted.fine)
+        self.footage: Footage | None = None
+        self.light: Illumination
+        self._grain = 0.0
+        if stage.background:
+            self.footage = Footage(stage.background, stage.size)
+            self.plate, self.light, self._grain = backdrop(stage, self.footage)
+        else:
+            lamps = (*scene.lamps, *stage.light.lamps)
+            self.light = Illumination(
+                stage.light, stage.weather, scene.indoor, lamps, scene.solids, self.camera
+            )
+            painted = plate.paint(scene, self.camera, self.light)
+            self.plate = plate.Plate(
+                self.sensor.soften_plate(painted.picture), painted.distance, painted.fine
+            )
         self.canvas = Canvas(self.plate)
         self.tones = Tones(self.light)
         self._timetable = Timetable(stage)
         self._ahead = self.camera.rotation[2][:2] / max(1e-6, float(np.hypot(*self.camera.rotation[2][:2])))
+
+    def close(self) -> None:
+        """Let the background footage go, where there is one."""
+        if self.footage is not None:
+            self.footage.close()
 
     def planes(self, index: int) -> Picture:
         """Frame `index` as `[H * 3 / 2, W]` uint8 I420: luma, then the two quarter-size chroma planes.
@@ -62,7 +79,10 @@ class Renderer:
         if not 0 <= index < self.stage.num_frames:
             raise InputError(f"frame {index}: the stage has frames 0 to {self.stage.num_frames - 1}.")
         t = index / self.stage.fps
-        self.canvas.restore()
+        if self.footage is None:
+            self.canvas.restore()
+        else:
+            self.canvas.replace(self.footage.at(t))
         shown = self.shown(t)
         bones = [figures.in_world(s, a.look) if a.kind == "person" else None for _, a, s in shown]
         for (_, actor, state), world in zip(shown, bones, strict=True):
@@ -70,6 +90,14 @@ class Renderer:
                 shadows.draw(self.canvas, self.camera, actor, state, self.tones, world)
         for (distance, actor, state), world in zip(shown, bones, strict=True):
             self._draw(distance, actor, state, world)
+        if self.footage is not None and shown:
+            blend_in(
+                self.canvas.frame,
+                self.footage.at(t),
+                self._grain,
+                self.stage.sensor.softness,
+                self.stage.seed + index,
+            )
         return self.canvas.frame
 
     def shown(self, t: float) -> list[Shown]:

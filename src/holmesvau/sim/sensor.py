@@ -31,12 +31,13 @@ class Develop:
         self.unit = self.width / 320
         kind = stage.light.kind
         self.grey = kind == "infrared"
+        self.own = bool(stage.background)
         dark = {"day": 1.0, "dusk": 1.7, "night": 2.3, "infrared": 2.0}[kind]
-        self.tiles = _grain(self.sensor.noise * dark, self.width, self.height)
+        self.tiles = None if self.own else _grain(self.sensor.noise * dark, self.width, self.height)
         self.start = _clock_start(self.sensor.clock)
         self.table = _tone_table(self.sensor)
-        self.vignette = _vignette(self.sensor.vignette, self.width, self.height)
-        self.falling = _flakes(stage, self.width, self.height)
+        self.vignette = None if self.own else _vignette(self.sensor.vignette, self.width, self.height)
+        self.falling = [] if self.own else _flakes(stage, self.width, self.height)
 
     def soften_plate(self, picture: Picture) -> Picture:
         """The plate with its static marks: softness."""
@@ -55,15 +56,19 @@ class Develop:
             cv2.convertScaleAbs(luma, dst=luma, alpha=factor)
         if self.vignette is not None:
             cv2.multiply(luma, self.vignette, dst=luma, scale=1 / 255)
-        cv2.LUT(luma, self.table, dst=luma)
+        if not self.own:
+            cv2.LUT(luma, self.table, dst=luma)
+            self._colour(chroma)
+        self._grain(luma, index)
+        self._clock(luma, t)
+        return planes
+
+    def _colour(self, chroma: Picture) -> None:
         if self.grey:
             chroma[:] = 128
         elif self.sensor.saturation != 1.0:
             s = self.sensor.saturation
             cv2.addWeighted(chroma, s, chroma, 0.0, 128 * (1 - s), dst=chroma)
-        self._grain(luma, index)
-        self._clock(luma, t)
-        return planes
 
     def _moved(self, rgba: Picture, t: float) -> Picture:
         dx, dy, turn = 0.0, 0.0, 0.0
@@ -183,9 +188,10 @@ def _clock_start(clock: str) -> datetime.datetime | None:
 
 
 def _tone_table(sensor: Sensor) -> Picture:
-    levels = np.arange(256) / 255.0
-    curved = np.clip((levels - 0.5) * sensor.contrast + 0.5, 0, 1)
-    return (16 + curved * 222).clip(0, 255).round().astype(np.uint8)
+    """Contrast about the middle, within the 16 to 235 of video; blacks are lifted a little, as cheap cameras do."""
+    levels = (np.arange(256) - 16) / 219.0
+    curved = np.clip((levels - 0.5) * sensor.contrast + 0.5, -0.05, 1.07)
+    return (20 + curved * 216).clip(0, 255).round().astype(np.uint8)
 
 
 def _vignette(amount: float, width: int, height: int) -> Picture | None:

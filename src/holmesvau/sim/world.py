@@ -444,4 +444,4 @@ class Stage:
     @property
     def camera(self) -> Camera:
         """The scene's camera at this stage's size, with the sensor's lens."""
-        return self.scene.camera.resized(*self.size).bent(self.sensor.distortion)
+        return self.scene.camera.resized(*self.size).bent(0.0 if self.background else self.sensor.distortion)
