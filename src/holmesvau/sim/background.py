@@ -1,7 +1,8 @@
-"""One's own camera as the stage: actors laid onto a picture or a video, with its floor, light, grain and softness.
+"""One's own camera as the stage: actors laid onto a picture or a video, with its floor, light, grain and
+softness.
 
-`scene_of(path)` looks at the footage and makes a `Scene` whose camera fits it: given, or guessed from how tall those
-who move through it look (a person's height in pixels grows evenly from the horizon down).
+`scene_of(path)` looks at the footage and makes a `Scene` whose camera fits it: given, or guessed from how
+tall those who move through it look (a person's height in pixels grows evenly from the horizon down).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from holmesvau.errors import InputError, VideoError
 from holmesvau.sim.camera import Camera
 from holmesvau.sim.lighting import Illumination
+from holmesvau.sim.materials import single
 from holmesvau.sim.plate import FAR, Plate, fineness
 from holmesvau.sim.world import Light, Place, Region, Route, Scene, Stage
 from holmesvau.types import FrameBatch
@@ -59,7 +61,9 @@ class Footage:
             self._video.close()
 
     def at(self, seconds: float) -> Picture:
-        """The backdrop `[H, W, 3]` at a time; the footage runs over and over. Reading on is fast, going back is not."""
+        """The backdrop `[H, W, 3]` at a time; the footage runs over and over. Reading on is fast, going back
+        is not.
+        """
         if self._still is not None or self._video is None:
             assert self._still is not None
             return self._still
@@ -138,9 +142,9 @@ class FootageLight(Illumination):
         rows = np.clip(pixels[:, 1].round().astype(int), 0, h - 1)
         usual = float(np.median(self.floor[h // 3 :]))
         here = np.clip(self.floor[rows, columns] / max(usual, 8.0), 0.55, 1.6) * usual
-        # A floor usually reflects about two fifths of its light.
-        level[:] = (here / 255.0) ** 1.25 / 0.40 / {"day": 1.22, "infrared": 1.35}.get(self.light.kind, 1.22)
-        return np.clip(level, 0.06, 1.6)[:, None] * np.float32(self.tint)
+        # A floor usually reflects about half of its light.
+        level[:] = (here / 255.0) ** 1.25 / 0.48 / {"day": 1.22, "infrared": 1.35}.get(self.light.kind, 1.22)
+        return np.clip(level, 0.06, 1.6)[:, None] * single(self.tint)
 
 
 def backdrop(stage: Stage, footage: Footage) -> tuple[Plate, FootageLight, float]:
@@ -154,7 +158,7 @@ def backdrop(stage: Stage, footage: Footage) -> tuple[Plate, FootageLight, float
     blurred = cv2.GaussianBlur(grey, (0, 0), width / 24)
     colours = middle.reshape(-1, 3).mean(0)
     colourless = float(np.abs(middle.astype(np.int16) - grey[..., None]).mean()) < 2.5
-    tint = np.clip(colours / max(1.0, float(colours.mean())), 0.8, 1.2)
+    tint = np.clip(colours / max(1.0, float(colours.mean())), 0.94, 1.06)
     light = FootageLight(
         light=Light(kind="infrared" if colourless else "day"),
         weather=stage.weather,
@@ -171,7 +175,7 @@ def backdrop(stage: Stage, footage: Footage) -> tuple[Plate, FootageLight, float
 def grain_of(frames: Picture) -> float:
     """Deviation of the footage's own noise in grey levels, from what its smallest detail holds."""
     grey = cv2.cvtColor(frames[len(frames) // 2], cv2.COLOR_RGB2GRAY).astype(np.float32)
-    kernel = np.float32([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
+    kernel = single([[1, -2, 1], [-2, 4, -2], [1, -2, 1]]) / 6
     detail = np.abs(cv2.filter2D(grey, cv2.CV_32F, kernel))
     return float(np.clip(np.median(detail) * 1.4826, 0.0, 8.0))
 
@@ -179,8 +183,8 @@ def grain_of(frames: Picture) -> float:
 def scene_of(path: str | Path, *, camera: Camera | None = None) -> Scene:
     """A scene around one's own footage: its floor, a region to act in, and ways in from both sides.
 
-    `camera` says how the camera hangs; its size does not matter. None guesses it from the people who move in a video,
-    or takes a usual one (4 m high, looking down by 24 degrees) when nobody does.
+    `camera` says how the camera hangs; its size does not matter. None guesses it from the people who move in
+    a video, or takes a usual one (4 m high, looking down by 24 degrees) when nobody does.
 
     Raises:
         VideoError: when the footage cannot be read.
@@ -273,7 +277,9 @@ def _movers(frames: Picture) -> tuple[Floats, Floats]:
 
 
 def _fitted(feet: Floats, tall: Floats) -> tuple[float | None, float]:
-    """The steady line tall = slope * (feet - horizon): median of slopes between pairs, which outliers do not sway."""
+    """The steady line tall = slope * (feet - horizon): median of slopes between pairs, which outliers do not
+    sway.
+    """
     i, j = np.triu_indices(len(feet), 1)
     apart = np.abs(feet[i] - feet[j]) > 12
     if apart.sum() < 10:

@@ -1,4 +1,6 @@
-"""Everything that moves and is not a person: vehicles and things of flat faces, bikes and dogs of rounded parts."""
+"""Everything that moves and is not a person: vehicles and things of flat faces, bikes and dogs of rounded
+parts.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,14 @@ class Mesh:
         """The faces' colours under the light, kept by half metre and by a twelfth of a turn."""
         extra = state.extra
         key = (
-            id(tones), math.floor(state.x * 2), math.floor(state.y * 2), round(state.heading * 8),
-            round(8 * extra.get("damage", 0)), round(4 * extra.get("lights", 0)), round(4 * extra.get("brake", 0)),
-        )  # fmt: skip
+            id(tones),
+            math.floor(state.x * 2),
+            math.floor(state.y * 2),
+            round(state.heading * 8),
+            round(8 * extra.get("damage", 0)),
+            round(4 * extra.get("lights", 0)),
+            round(4 * extra.get("brake", 0)),
+        )
         found = self._fills.get(key)
         if found is None:
             if len(self._fills) > 4096:
@@ -91,7 +98,9 @@ def mesh(kind: str, finish: Finish) -> Mesh:
 
 
 def placed(points: Floats, state: State) -> Floats:
-    """Local points in the world: tipped over by `tilt` about the left axis, opened by `open` (doors), turned, moved."""
+    """Local points in the world: tipped over by `tilt` about the left axis, opened by `open` (doors),
+    turned, moved.
+    """
     tilt = state.extra.get("tilt", 0.0)
     if tilt:
         c, s = math.cos(tilt), math.sin(tilt)
@@ -135,9 +144,18 @@ def draw(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tone
 
 _HUB = (0.33, 0.33)
 BIKE = np.array(
-    [[-0.52, 0, 0.34], [0.55, 0, 0.34], [-0.15, 0, 0.30], [-0.2, 0, 0.85], [0.42, 0, 0.82], [0.40, 0.24, 0.98],
-     [0.40, -0.24, 0.98], [-0.28, 0, 0.92], [0.08, 0, 0.60]]
-)  # fmt: skip
+    [
+        [-0.52, 0, 0.34],
+        [0.55, 0, 0.34],
+        [-0.15, 0, 0.30],
+        [-0.2, 0, 0.85],
+        [0.42, 0, 0.82],
+        [0.40, 0.24, 0.98],
+        [0.40, -0.24, 0.98],
+        [-0.28, 0, 0.92],
+        [0.08, 0, 0.60],
+    ]
+)
 
 
 @lru_cache(maxsize=128)
@@ -175,9 +193,12 @@ def _bike(kind: str, colour: Colour) -> tuple[Body, Floats]:
 def _dog(colour: Colour, size: float) -> Body:
     dark: Colour = (int(colour[0] * 0.7), int(colour[1] * 0.7), int(colour[2] * 0.7))
     parts = [
-        Part((0, 1), (0.13, 0.15), colour), Part((1, 2), (0.10, 0.07), colour), Part((2, 3), (0.085, 0.05), colour, 0.02),
-        Part((2, 4), (0.05, 0.04), dark, 0.03), Part((0, 5), (0.035, 0.02), dark, 0.0, tone=False),
-    ]  # fmt: skip
+        Part((0, 1), (0.13, 0.15), colour),
+        Part((1, 2), (0.10, 0.07), colour),
+        Part((2, 3), (0.085, 0.05), colour, 0.02),
+        Part((2, 4), (0.05, 0.04), dark, 0.03),
+        Part((0, 5), (0.035, 0.02), dark, 0.0, tone=False),
+    ]
     parts += [Part((6 + 2 * k, 7 + 2 * k), (0.055, 0.03), colour if k % 2 else dark) for k in range(4)]
     return assemble(parts, 14, size)
 
@@ -201,11 +222,15 @@ def _rounded(kind: str, finish: Finish, state: State) -> tuple[Body, Floats]:
     moving = 1.0 if state.action in ("walk", "run") else 0.0
     beat = math.tau * state.phase * 2
     bob = 0.02 * math.sin(beat * 2) * moving
-    points = [
-        [-0.28, 0, 0.5 + bob], [0.25, 0, 0.52 + bob], [0.42, 0, 0.68 + bob], [0.58, 0, 0.64 + bob], [0.38, 0, 0.78 + bob],
+    spots = [
+        [-0.28, 0, 0.5 + bob],
+        [0.25, 0, 0.52 + bob],
+        [0.42, 0, 0.68 + bob],
+        [0.58, 0, 0.64 + bob],
+        [0.38, 0, 0.78 + bob],
         [-0.5, 0.05 * math.sin(beat * 2), 0.68],
-    ]  # fmt: skip
+    ]
     for k, (x, y) in enumerate(((-0.26, 0.08), (-0.26, -0.08), (0.24, 0.08), (0.24, -0.08))):
         swing = 0.16 * math.sin(beat + (k in (1, 2)) * math.pi) * moving
-        points += [[x, y, 0.44], [x + swing, y, 0.03]]
-    return _dog(finish.colour, size), np.array(points) * size
+        spots += [[x, y, 0.44], [x + swing, y, 0.03]]
+    return _dog(finish.colour, size), np.array(spots) * size

@@ -114,7 +114,9 @@ class Camera:
         return straight
 
     def _bent_in(self, off: Floats) -> Floats:
-        """The inverse of `straight`, for pixels counted from the middle; two steps reach a hundredth of a pixel."""
+        """The inverse of `straight`, for pixels counted from the middle; two steps reach a hundredth of a
+        pixel.
+        """
         target = off * (1 + 0.9 * self.bend)
         half_square = (self.width / 2) ** 2
         limit = 4.0

@@ -1,4 +1,5 @@
-"""Drawing of moving things: at a finer scale, cut off by what stands before them, shrunk with smooth edges, laid on.
+"""Drawing of moving things: at a finer scale, cut off by what stands before them, shrunk with smooth edges,
+laid on.
 
 A frame under work is `[H, W, 4]` uint8 RGBA whose fourth channel has no meaning.
 """
@@ -78,7 +79,8 @@ class Canvas:
         return bool((self._blocks[rows, columns] < distance).any())
 
     def finish(self, distance: float, opacity: float = 1.0, cloth: bool = False) -> None:
-        """Shrink what is on the pad and lay it on the frame, behind whatever is nearer than `distance` metres.
+        """Shrink what is on the pad and lay it on the frame, behind whatever is nearer than `distance`
+        metres.
 
         `cloth` mottles it as fabric is.
         """
@@ -104,7 +106,9 @@ class Canvas:
         cv2.add(roi, small, dst=roi)
 
     def darken(self, mask: Picture, x0: int, y0: int, strength: float) -> None:
-        """Multiply the frame by 1 - strength where `mask[h, w]` is 255, less where it is less. Clipped to the frame."""
+        """Multiply the frame by 1 - strength where `mask[h, w]` is 255, less where it is less. Clipped to
+        the frame.
+        """
         cut = _clip(mask, x0, y0, self.width, self.height)
         if cut is None:
             return

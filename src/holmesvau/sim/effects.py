@@ -1,4 +1,5 @@
-"""Fire, smoke, flashes, explosions, broken glass, graffiti, spills and lights: drawn of soft puffs and strokes.
+"""Fire, smoke, flashes, explosions, broken glass, graffiti, spills and lights: drawn of soft puffs and
+strokes.
 
 Every effect is a pure function of its age and its place, so that any frame can be drawn on its own.
 """
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from holmesvau.sim.camera import Camera
 from holmesvau.sim.canvas import Canvas
 from holmesvau.sim.lighting import Illumination, develop
+from holmesvau.sim.materials import single
 from holmesvau.sim.world import Actor, State
 
 Picture = npt.NDArray[np.uint8]
@@ -98,7 +100,7 @@ def _put(
         alpha
     )
     patch = np.empty((size, size, 4), np.float32)
-    patch[..., :3] = cover[..., None] * np.float32(colour)
+    patch[..., :3] = cover[..., None] * single(colour)
     patch[..., 3] = cover * 255
     out = np.clip(patch, 0, 255).astype(np.uint8)
     x0, y0 = round(x - size / 2), round(y - size / 2)
@@ -126,7 +128,7 @@ def _glow(
     axis = np.linspace(-1, 1, small, dtype=np.float32)
     disc = np.clip(1 - np.sqrt(axis[:, None] ** 2 + axis[None] ** 2), 0, 1) ** 2 * strength
     patch = np.zeros((small, small, 4), np.float32)
-    patch[..., :3] = disc[..., None] * np.float32(colour)
+    patch[..., :3] = disc[..., None] * single(colour)
     grown = cv2.resize(patch.clip(0, 255).astype(np.uint8), (size, size), interpolation=cv2.INTER_LINEAR)
     canvas.add_clipped(grown, round(x - size / 2), round(y - size / 2))
 
@@ -185,7 +187,7 @@ def _smoke(
     base = (38.0, 37.0, 36.0) if actor.kind == "smoke" else (196.0, 196.0, 188.0)
     if actor.kind == "smoke" and actor.finish.colour != (128, 132, 138):
         base = tuple(float(c) for c in actor.finish.colour)  # type: ignore[assignment]
-    here = develop(np.float32(base) / 255 * light.at(state.x, state.y, 2.0) * 1.1, light.light) * 255
+    here = develop(single(base) / 255 * light.at(state.x, state.y, 2.0) * 1.1, light.light) * 255
     colour = (float(here[0]), float(here[1]), float(here[2]))
     low = actor.kind == "tear gas"
     numbers = _random(actor, 26)
@@ -286,7 +288,9 @@ def _pixel(point: Floats) -> tuple[int, int]:
 
 
 def _wall_points(camera: Camera, state: State, flat: Floats) -> Floats:
-    """Points `[n, 2]` (metres across, up) on a wall that faces away from `heading`, or on the floor, in pixels."""
+    """Points `[n, 2]` (metres across, up) on a wall that faces away from `heading`, or on the floor, in
+    pixels.
+    """
     c, s = math.cos(state.heading), math.sin(state.heading)
     if state.extra.get("wall", 0.0):
         world = np.column_stack([state.x - s * flat[:, 0], state.y + c * flat[:, 0], state.z + flat[:, 1]])
@@ -308,7 +312,7 @@ def _glass(
     """On a wall a star of cracks around a hole; on the floor scattered splinters."""
     size, strength = state.extra.get("size", 0.8), state.extra.get("strength", 1.0)
     numbers = _random(actor, 60)
-    pale = develop(np.float32([1.0, 1.05, 1.08]) * light.at(state.x, state.y, 1.0), light.light) * 255
+    pale = develop(single([1.0, 1.05, 1.08]) * light.at(state.x, state.y, 1.0), light.light) * 255
     colour = (int(pale[0]), int(pale[1]), int(pale[2]), 255)
     thick = max(1, round(0.016 * per_metre))
     if state.extra.get("wall", 0.0):
@@ -358,7 +362,7 @@ def _graffiti(
         t * 71 * (0.6 + numbers[2, 0])
     )
     pixels = _wall_points(camera, state, np.column_stack([across, up]))
-    tint = develop(np.float32(actor.finish.colour) / 255 * light.at(state.x, state.y, 1.2), light.light) * 255
+    tint = develop(single(actor.finish.colour) / 255 * light.at(state.x, state.y, 1.2), light.light) * 255
     colour = (int(tint[0]), int(tint[1]), int(tint[2]), 255)
     thick = max(1, round(0.038 * per_metre))
     cv2.polylines(
@@ -373,7 +377,7 @@ def _spill(
     turn = np.linspace(0, math.tau, 18, endpoint=False)
     radius = size * (0.4 + 0.2 * _random(actor, 18)[:, 0])
     pixels = _wall_points(camera, state, np.column_stack([radius * np.cos(turn), radius * np.sin(turn)]))
-    tint = develop(np.float32(actor.finish.colour) / 255 * light.at(state.x, state.y, 0.1), light.light) * 255
+    tint = develop(single(actor.finish.colour) / 255 * light.at(state.x, state.y, 0.1), light.light) * 255
     low, high = np.floor(pixels.min(0)).astype(int) - 2, np.ceil(pixels.max(0)).astype(int) + 3
     if (high - low > 3 * canvas.width).any():
         return
@@ -385,8 +389,8 @@ def _spill(
 
 
 _PAINTERS = {
-    "fire": _fire, "smoke": _smoke, "tear gas": _smoke, "explosion": _explosion, "flash": _flash, "sparks": _sparks,
-    "glass": _glass, "graffiti": _graffiti, "spill": _spill,
+    "fire": _fire, "smoke": _smoke, "tear gas": _smoke, "explosion": _explosion, "flash": _flash, "sparks":
+    _sparks, "glass": _glass, "graffiti": _graffiti, "spill": _spill,
 }  # fmt: skip
 
 

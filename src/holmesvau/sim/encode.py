@@ -1,4 +1,6 @@
-"""Stages into MP4 files: frames go to the H.264 encoder one by one, so that a day takes no more memory than a second."""
+"""Stages into MP4 files: frames go to the H.264 encoder one by one, so that a day takes no more memory than
+a second.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ _FAN = np.linspace(0, math.pi, 6) + math.pi / 2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A rounded part over two or more joints with a radius at each; `nearer` moves it forward in the painting order."""
+    """A rounded part over two or more joints with a radius at each; `nearer` moves it forward in the
+    painting order.
+    """
 
     joints: tuple[int, ...]
     radii: tuple[float, ...]
@@ -37,10 +39,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """All parts of something, as arrays. Every part is one or more rows; a row is a capsule between two joints.
+    """All parts of something, as arrays. Every part is one or more rows; a row is a capsule between two
+    joints.
 
-    `first, second[R]` joints and `radius_first, radius_second[R]` metres; `middle[R, S]` weighs the joints to the middle
-    of the row's part and `pull[R]` says how far its lit tone shrinks towards it; `rows[P]` are each part's first row
+    `first, second[R]` joints and `radius_first, radius_second[R]` metres; `middle[R, S]` weighs the
+    joints to the middle
+    of the row's part and `pull[R]` says how far its lit tone shrinks towards it; `rows[P]` are each
+    part's first row
     and the row after its last; `depths[P, S]` weighs the joints to the part's depth.
     """
 
@@ -80,10 +85,19 @@ def assemble(parts: Sequence[Part], num_points: int, scale: float) -> Body:
             pulls.append(0.16 if len(part.joints) > 2 else 0.0)
         depths.append(weights)
     return Body(
-        np.array(first), np.array(second), np.array(near), np.array(far), np.stack(middles), np.array(pulls)[:, None],
-        tuple(rows), np.stack(depths), np.array([p.nearer for p in parts]), tuple(p.tone for p in parts),
-        np.array([p.colour for p in parts], dtype=np.float64) / 255.0, scale,
-    )  # fmt: skip
+        np.array(first),
+        np.array(second),
+        np.array(near),
+        np.array(far),
+        np.stack(middles),
+        np.array(pulls)[:, None],
+        tuple(rows),
+        np.stack(depths),
+        np.array([p.nearer for p in parts]),
+        tuple(p.tone for p in parts),
+        np.array([p.colour for p in parts], dtype=np.float64) / 255.0,
+        scale,
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -303,9 +317,9 @@ def paint_parts(
     order = np.argsort(dressed.nearer - dressed.depths @ depth).tolist()
     dark, bright = tones.pair(dressed.colours, state.x, state.y)
     toned = per_metre > 16
-    outer, inner = _outlines(pixels, dressed, per_metre, tones.side)
-    outer = canvas.to_pad(outer)
-    inner = canvas.to_pad(inner) if toned else outer
+    edges, lit_edges = _outlines(pixels, dressed, per_metre, tones.side)
+    outer = canvas.to_pad(edges)
+    inner = canvas.to_pad(lit_edges) if toned else outer
     for k in order:
         start, stop = dressed.rows[k]
         many = stop - start > 1

@@ -1,7 +1,7 @@
 """Light: sky and sun with shadows, lamps with pools, the camera's own infrared lamp, and darkness in corners.
 
-The same light falls on the painted scene (`Illumination.shade`, pixel by pixel) and on actors (`Illumination.at`).
-Shape legend: `H W` fine pixels, `n` points.
+The same light falls on the painted scene (`Illumination.shade`, pixel by pixel) and on actors
+(`Illumination.at`). Shape legend: `H W` fine pixels, `n` points.
 """
 
 from __future__ import annotations
@@ -10,24 +10,26 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from holmesvau.sim.camera import Camera
+from holmesvau.sim.materials import single
 from holmesvau.sim.solids import Solid
 from holmesvau.sim.world import Lamp, Light, Weather
 
 Floats = npt.NDArray[np.float32]
-LUMA = np.float32([0.299, 0.587, 0.114])
+LUMA = single([0.299, 0.587, 0.114])
 
 
 @dataclass(eq=False)
 class Buffers:
-    """Nearest surfaces `[H, W]`: `rays[3]` with one metre ahead, `depth` metres ahead, `colour[3]` reflected in [0, 1],
-    `normal[3]`, `gloss`, `glow`, whether it is `floor`, and which `solid` (-1 for none).
-    """  # noqa: D205
+    """Nearest surfaces `[H, W]`: `rays[3]` with one metre ahead, `depth` metres ahead, `colour[3]` reflected
+    in [0, 1], `normal[3]`, `gloss`, `glow`, whether it is `floor`, and which `solid` (-1 for none).
+    """
 
     rays: Floats
     depth: Floats
@@ -41,7 +43,9 @@ class Buffers:
 
 @dataclass(frozen=True, eq=False)
 class Illumination:
-    """The light of one stage: what kind, which lamps are on, what stands in its way, and where the camera is."""
+    """The light of one stage: what kind, which lamps are on, what stands in its way, and where the camera
+    is.
+    """
 
     light: Light
     weather: Weather
@@ -59,7 +63,7 @@ class Illumination:
     def sun(self) -> Floats:
         """Unit vector towards the sun."""
         a, e = self.light.sun, self.light.elevation
-        return np.float32([math.cos(a) * math.cos(e), math.sin(a) * math.cos(e), math.sin(e)])
+        return single([math.cos(a) * math.cos(e), math.sin(a) * math.cos(e), math.sin(e)])
 
     @cached_property
     def sky(self) -> Floats:
@@ -76,13 +80,13 @@ class Illumination:
                 "dusk": (0.30, 0.28, 0.26),
                 "night": (0.07, 0.07, 0.08),
             }
-        sky = np.float32(table[self.light.kind])
+        sky = single(table[self.light.kind])
         if (
             not self.indoor
             and self.weather.kind in ("overcast", "rain", "snow", "fog")
             and self.light.kind == "day"
         ):
-            sky = sky * np.float32([1.25, 1.22, 1.16])
+            sky = sky * single([1.25, 1.22, 1.16])
         return sky * np.float32(self.light.level)
 
     @cached_property
@@ -90,9 +94,9 @@ class Illumination:
         """Light straight from the sun, per channel; zero indoors, at night and under cloud."""
         if self.indoor or self.light.kind in ("night", "infrared"):
             return np.zeros(3, np.float32)
-        colour = np.float32((0.62, 0.58, 0.50) if self.light.kind == "day" else (0.20, 0.11, 0.06))
+        colour = single((0.62, 0.58, 0.50) if self.light.kind == "day" else (0.20, 0.11, 0.06))
         cloud = {"clear": 0.0, "overcast": 0.93, "rain": 0.97, "snow": 0.95, "fog": 1.0}[self.weather.kind]
-        return colour * np.float32((1 - cloud) * self.light.level)
+        return colour * single((1 - cloud) * self.light.level)
 
     @cached_property
     def sunny(self) -> bool:
@@ -118,7 +122,7 @@ class Illumination:
             total = total + self.sunshine * (cosine * self._sunlit(places))[:, None] * np.float32(1.25)
         share = self.lamp_share()
         for lamp in self.lamps if share > 0 else ():
-            to = np.float32([lamp.x, lamp.y, lamp.z]) - places
+            to = single([lamp.x, lamp.y, lamp.z]) - places
             square = np.einsum("ij,ij->i", to, to)
             cosine = (
                 np.clip(np.einsum("ij,ij->i", normals, to) / np.sqrt(square + 1e-6), 0, 1)
@@ -129,7 +133,7 @@ class Illumination:
             cone = np.clip(to[:, 2] / np.sqrt(square + 1e-6) * 1.5 - 0.1, 0.05, 1.0)
             reach = (lamp.z * 0.9) ** 2
             strength = share * lamp.strength * cosine * cone * reach / (reach * 0.35 + square)
-            colour = np.float32(lamp.colour) / 255.0
+            colour = single(lamp.colour) / 255.0
             total = total + strength[:, None] * colour * np.float32(0.55 if self.indoor else 0.8)
         if self.infrared:
             total = total + self._own_lamp(places, normals)[:, None]
@@ -137,7 +141,7 @@ class Illumination:
 
     def at(self, x: float, y: float, z: float = 1.0) -> Floats:
         """Light `[3]` on somebody who stands at (x, y)."""
-        return self.fall(np.float32([[x, y, z]]), None)[0]
+        return self.fall(single([[x, y, z]]), None)[0]
 
     def _own_lamp(self, places: Floats, normals: Floats | None) -> Floats:
         to = self.camera.position.astype(np.float32) - places
@@ -220,7 +224,7 @@ class Illumination:
         }[self.light.kind]
         if self.weather.kind != "clear" and self.light.kind == "day":
             high = (0.72, 0.74, 0.77)
-        sky: Floats = np.float32(low) * (1 - up) + np.float32(high) * up
+        sky: Floats = single(low) * (1 - up) + single(high) * up
         return sky * np.float32(min(1.2, self.light.level))
 
     def _sheen(self, b: Buffers, camera: Camera) -> Floats:
@@ -235,12 +239,10 @@ class Illumination:
             mirrored /= np.maximum(np.linalg.norm(mirrored, axis=2), 1e-6)[..., None]
             places = b.rays * np.minimum(b.depth, 1e4)[..., None] + camera.position.astype(np.float32)
             for lamp in self.lamps:
-                to = np.float32([lamp.x, lamp.y, lamp.z]) - places
+                to = single([lamp.x, lamp.y, lamp.z]) - places
                 to /= np.linalg.norm(to, axis=2)[..., None] + 1e-6
                 spot = np.clip(np.einsum("hwk,hwk->hw", to, mirrored), 0, 1) ** 60
-                rgb += (
-                    (spot * b.gloss * share * 0.5 * lamp.strength)[..., None] * np.float32(lamp.colour) / 255
-                )
+                rgb += (spot * b.gloss * share * 0.5 * lamp.strength)[..., None] * single(lamp.colour) / 255
         return rgb.astype(np.float32)
 
     def _mist(self, rgb: Floats, depth: Floats) -> Floats:
@@ -253,9 +255,9 @@ class Illumination:
 
     def mist_colour(self) -> Floats:
         """The colour that distance takes on."""
-        grey = np.float32([0.72, 0.74, 0.77]) if self.light.kind == "day" else self.sky * np.float32(1.2)
+        grey = single([0.72, 0.74, 0.77]) if self.light.kind == "day" else self.sky * np.float32(1.2)
         if self.light.kind == "dusk":
-            grey = np.float32([0.30, 0.29, 0.31])
+            grey = single([0.30, 0.29, 0.31])
         return grey * np.float32(min(1.1, self.light.level))
 
     def veil(self, depth: Floats | float) -> Floats | None:
@@ -278,7 +280,7 @@ def _slab(p: Floats, d: float, half: float) -> tuple[Floats, Floats]:
     return np.minimum(a, b), np.maximum(a, b)
 
 
-def develop(rgb: Floats, light: Light) -> Floats:
+def develop(rgb: npt.NDArray[Any], light: Light) -> Floats:
     """From light to grey levels as a camera does: highlights roll off, infrared turns grey."""
     if light.kind == "infrared":
         grey = rgb @ LUMA

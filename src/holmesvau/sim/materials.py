@@ -1,6 +1,7 @@
 """Procedural surfaces: what a wall, a road or a shelf reflects, at any resolution and without aliasing.
 
-A pattern is asked for the reflected colour at `u[n], v[n]` metres along a face, where one pixel covers `grain[n]`
+A pattern is asked for the reflected colour at `u[n], v[n]` metres along a face, where one pixel covers
+`grain[n]`
 metres: detail finer than that fades out instead of flickering. Colours are floats in [0, 1].
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +21,15 @@ Floats = npt.NDArray[np.float32]
 TILE = 256
 
 
+def single(values: npt.ArrayLike) -> Floats:
+    """The values as an array of 32-bit floats."""
+    return np.asarray(values, dtype=np.float32)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """A pattern with its colours: `pattern` names a function below, `scale` metres is its repeat where it has one.
+    """A pattern with its colours: `pattern` names a function below, `scale` metres is its repeat where it
+    has one.
 
     `gloss` [0, 1] mirrors sky and lamps, `glow` [0, 1] is light of its own (windows at night, screens),
     `opacity` below 1 lets what lies behind show through (glass).
@@ -61,7 +69,7 @@ def _tile(seed: int) -> Floats:
     return np.random.default_rng([9181, seed % 17]).standard_normal((TILE, TILE)).astype(np.float32)
 
 
-def noise(u: Floats, v: Floats, seed: int) -> Floats:
+def noise(u: npt.NDArray[Any], v: npt.NDArray[Any], seed: int) -> Floats:
     """Smooth noise of about deviation 0.7 with one cell a unit."""
     tile = _tile(seed)
     shift = (seed * 37.7) % TILE
@@ -77,7 +85,9 @@ def noise(u: Floats, v: Floats, seed: int) -> Floats:
 
 
 def fractal(u: Floats, v: Floats, grain: Floats, cycles: tuple[float, ...], seed: int) -> Floats:
-    """A sum of noises of the given cycles a metre, each fading out where a pixel is wider than half a cycle."""
+    """A sum of noises of the given cycles a metre, each fading out where a pixel is wider than half a
+    cycle.
+    """
     total = np.zeros_like(u, dtype=np.float32)
     for k, frequency in enumerate(cycles):
         weight = np.clip(1.6 - 2.4 * frequency * grain, 0.0, 1.0) * 0.75**k
@@ -97,7 +107,7 @@ def _stripe(x: Floats, period: float, width: float, grain: Floats) -> Floats:
     return (cover * (1 - wide) + wide * width / period).astype(np.float32)
 
 
-def _lerp(a: Floats, b: Floats, share: Floats) -> Floats:
+def _lerp(a: Floats, b: Floats, share: npt.NDArray[Any]) -> Floats:
     return a + (b - a) * share[:, None]
 
 
@@ -221,7 +231,7 @@ def _facade(m: Material, u: Floats, v: Floats, grain: Floats) -> Floats:
     inside = np.clip(0.5 - edge / np.maximum(grain, 1e-3), 0, 1)
     glass = _rgb(m.second) * (0.8 + 0.3 * np.clip(cell, -1, 1) + 0.35 * (dv / m.scale))[:, None]
     bars = np.clip(0.5 - (np.abs(du) - 0.03) / np.maximum(grain, 1e-3), 0, 1) * inside
-    return _lerp(_lerp(wall, glass, inside), np.float32([0.8, 0.8, 0.78]), np.maximum(frame, bars) * 0.85)
+    return _lerp(_lerp(wall, glass, inside), single([0.8, 0.8, 0.78]), np.maximum(frame, bars) * 0.85)
 
 
 def _goods(m: Material, u: Floats, v: Floats, grain: Floats) -> Floats:
@@ -236,7 +246,7 @@ def _goods(m: Material, u: Floats, v: Floats, grain: Floats) -> Floats:
     rgb = np.stack([np.clip(0.44 + 0.20 * c, 0.06, 0.85) for c in channels], axis=1)
     rgb = rgb + 0.3 * (rgb.mean(1, keepdims=True) - rgb)
     label = np.clip(1 - np.abs(up / np.maximum(tall, 0.05) - 0.45) * 5, 0, 1) * np.clip(1.2 - 7 * grain, 0, 1)
-    rgb = _lerp(rgb, np.float32([0.82, 0.80, 0.74]), 0.6 * label)
+    rgb = _lerp(rgb, single([0.82, 0.80, 0.74]), 0.6 * label)
     gap = _stripe(u, 1.0, 0.0, grain) + np.clip(1 - (u % width) / 0.012, 0, 1) * np.clip(
         1.2 - 25 * grain, 0, 1
     )

@@ -6,8 +6,10 @@ Local axes: x forward, y left, z up, metres, the middle of the foot at the origi
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +104,7 @@ def _lower(s: Shape, colour: Colour) -> list[Plane]:
         (half - 0.12, s.nose, w * 0.88), (half, s.nose * 0.80, w * 0.74),
     ]  # fmt: skip
     planes: list[Plane] = []
-    for (xa, za, wa), (xb, zb, wb) in zip(stations, stations[1:], strict=False):
+    for (xa, za, wa), (xb, zb, wb) in pairwise(stations):
         for side in (1, -1):
             mid_a, mid_b = sill + (za - sill) * 0.62, sill + (zb - sill) * 0.62
             rings = [
@@ -114,7 +116,7 @@ def _lower(s: Shape, colour: Colour) -> list[Plane]:
                 a, b = rings[k]
                 d, c = rings[k + 1]
                 corners = (a, d, c, b) if side > 0 else (a, b, c, d)
-                planes.append(_quad(*corners, _dim(colour, tone), 0.35, 0))  # type: ignore[arg-type]
+                planes.append(_quad(*corners, _dim(colour, tone), 0.35, 0))
         top = ((xa, -wa * 0.95, za), (xb, -wb * 0.95, zb), (xb, wb * 0.95, zb), (xa, wa * 0.95, za))
         planes.append(_quad(*top, colour, 0.6, 0))
     for x, (_, z, wide), sign in ((half, stations[-1], 1), (-half, stations[0], -1)):
@@ -244,48 +246,53 @@ def cuboid(
 @lru_cache(maxsize=256)
 def thing(kind: str, finish: Finish) -> tuple[Plane, ...]:
     """The faces of a box, bag, suitcase, shelf item, door, trolley, bin, bottle, bundle of cash or weapon."""
-    colour = finish.colour
-    size = finish.size
-    if kind == "box":
-        s = size or 0.45
-        tape = Plane(
-            ((-s / 2, -0.03, s * 0.801), (s / 2, -0.03, s * 0.801), (s / 2, 0.03, s * 0.801), (-s / 2, 0.03, s * 0.801)),
-            (190, 176, 140), 0.3, 1,
-        )  # fmt: skip
-        return (*cuboid(s, s * 0.8, s * 0.8, colour), tape)
-    if kind in ("bag", "suitcase"):
-        s = size or (0.42 if kind == "bag" else 0.62)
-        high, wide = (s * 0.75, s * 0.45) if kind == "bag" else (s * 1.1, s * 0.42)
-        grip = cuboid(s * 0.4, 0.03, s * 0.16, _dim(colour, 0.6), at=(0, 0, high), layer=1)
-        return (*cuboid(s, wide, high, colour, top=_dim(colour, 1.1)), *grip)
-    if kind == "door":
-        wide = size or 0.95
-        leaf = cuboid(wide, 0.05, 2.05, colour, at=(wide / 2, 0.0, 0.0))
-        grip = cuboid(0.12, 0.10, 0.05, (190, 190, 186), at=(wide * 0.9, 0.0, 1.0), layer=1, gloss=0.6)
-        return (*leaf, *grip)
-    if kind == "trolley":
-        bars = cuboid(0.8, 0.5, 0.45, (150, 152, 156), at=(0, 0, 0.5), top=(96, 92, 88), gloss=0.4)
-        legs = [
-            p
-            for x in (-0.33, 0.33)
-            for y in (-0.2, 0.2)
-            for p in cuboid(0.04, 0.04, 0.5, RIM, at=(x, y, 0.0))
-        ]
-        return (*legs, *bars, *cuboid(0.04, 0.52, 0.06, colour, at=(-0.44, 0, 0.98), layer=1))
-    if kind == "bin":
-        s = size or 0.55
-        return (
-            *cuboid(s, s, s * 1.6, colour),
-            *cuboid(s * 1.08, s * 1.08, 0.08, _dim(colour, 0.7), at=(0, 0, s * 1.6), layer=1),
-        )
-    if kind == "bottle":
-        return tuple(cuboid(0.08, 0.08, size or 0.26, colour, gloss=0.6))
-    if kind == "cash":
-        return tuple(cuboid(size or 0.22, 0.12, 0.05, colour))
-    if kind == "weapon":
-        return tuple(cuboid(size or 0.24, 0.05, 0.05, colour, gloss=0.3))
-    s = size or 0.18
-    return tuple(cuboid(s, s * 0.7, s * 1.2, colour))
+    make, usual = _THINGS[kind]
+    return tuple(make(finish.size or usual, finish.colour))
+
+
+def _box(size: float, colour: Colour) -> list[Plane]:
+    a, z = size / 2, size * 0.801
+    tape = Plane(((-a, -0.03, z), (a, -0.03, z), (a, 0.03, z), (-a, 0.03, z)), (190, 176, 140), 0.3, 1)
+    return [*cuboid(size, size * 0.8, size * 0.8, colour), tape]
+
+
+def _luggage(high: float, wide: float) -> Callable[[float, Colour], list[Plane]]:
+    def make(size: float, colour: Colour) -> list[Plane]:
+        grip = cuboid(size * 0.4, 0.03, size * 0.16, _dim(colour, 0.6), at=(0, 0, size * high), layer=1)
+        return [*cuboid(size, size * wide, size * high, colour, top=_dim(colour, 1.1)), *grip]
+
+    return make
+
+
+def _door(size: float, colour: Colour) -> list[Plane]:
+    grip = cuboid(0.12, 0.10, 0.05, (190, 190, 186), at=(size * 0.9, 0.0, 1.0), layer=1, gloss=0.6)
+    return [*cuboid(size, 0.05, 2.05, colour, at=(size / 2, 0.0, 0.0)), *grip]
+
+
+def _trolley(size: float, colour: Colour) -> list[Plane]:
+    basket = cuboid(size, 0.5, 0.45, (150, 152, 156), at=(0, 0, 0.5), top=(96, 92, 88), gloss=0.4)
+    feet = [(x, y, 0.0) for x in (-0.33, 0.33) for y in (-0.2, 0.2)]
+    legs = [plane for at in feet for plane in cuboid(0.04, 0.04, 0.5, RIM, at=at)]
+    return [*legs, *basket, *cuboid(0.04, 0.52, 0.06, colour, at=(-0.44, 0, 0.98), layer=1)]
+
+
+def _bin(size: float, colour: Colour) -> list[Plane]:
+    lid = cuboid(size * 1.08, size * 1.08, 0.08, _dim(colour, 0.7), at=(0, 0, size * 1.6), layer=1)
+    return [*cuboid(size, size, size * 1.6, colour), *lid]
+
+
+_THINGS: dict[str, tuple[Callable[[float, Colour], list[Plane]], float]] = {
+    "box": (_box, 0.45),
+    "bag": (_luggage(0.75, 0.45), 0.42),
+    "suitcase": (_luggage(1.1, 0.42), 0.62),
+    "door": (_door, 0.95),
+    "trolley": (_trolley, 0.8),
+    "bin": (_bin, 0.55),
+    "bottle": (lambda size, colour: cuboid(0.08, 0.08, size, colour, gloss=0.6), 0.26),
+    "cash": (lambda size, colour: cuboid(size, 0.12, 0.05, colour), 0.22),
+    "weapon": (lambda size, colour: cuboid(size, 0.05, 0.05, colour, gloss=0.3), 0.24),
+    "item": (lambda size, colour: cuboid(size, size * 0.7, size * 1.2, colour), 0.18),
+}
 
 
 def park(parts: Parts, kind: str, finish: Finish, x: float, y: float, heading: float) -> None:

@@ -1,8 +1,8 @@
 """The plate: what a camera sees when nobody is there, painted once per view in high quality.
 
-Every face is cast into a buffer of nearest surfaces at `fine` times the picture's size, then lit pixel by pixel
-(`holmesvau.sim.lighting`) and shrunk. Beside the picture the plate keeps how far away each fine pixel is, so that
-actors vanish behind what stands before them.
+Every face is cast into a buffer of nearest surfaces at `fine` times the picture's size, then lit pixel by
+pixel (`holmesvau.sim.lighting`) and shrunk. Beside the picture the plate keeps how far away each fine pixel
+is, so that actors vanish behind what stands before them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ FAR = np.float32(1e9)
 
 @dataclass(frozen=True, eq=False)
 class Plate:
-    """`picture[H, W, 3]` uint8 RGB, and `distance[H * fine, W * fine]` float32: level metres ahead of the camera.
+    """`picture[H, W, 3]` uint8 RGB, and `distance[H * fine, W * fine]` float32: level metres ahead of the
+    camera.
 
     Floors and the sky stand at 1e9 in `distance`: they hide nobody.
     """

@@ -26,9 +26,11 @@ Shown = tuple[float, Actor, State]
 
 
 class Renderer:
-    """Draws a stage. Building one paints the empty scene (about a second); each frame then takes milliseconds.
+    """Draws a stage. Building one paints the empty scene (about a second); each frame then takes
+    milliseconds.
 
-    Frames are a pure function of the stage and the index: any order, any number of processes, the same pixels.
+    Frames are a pure function of the stage and the index: any order, any number of processes, the same
+    pixels.
     """
 
     def __init__(self, stage: Stage) -> None:
@@ -120,7 +122,9 @@ class Renderer:
         return float((x - self.camera.x) * self._ahead[0] + (y - self.camera.y) * self._ahead[1])
 
     def box(self, actor: Actor, t: float) -> tuple[float, float, float, float] | None:
-        """The actor's `(left, top, right, bottom)` pixels at `t` as drawn, before sway and jolts; None when not there."""
+        """The actor's `(left, top, right, bottom)` pixels at `t` as drawn, before sway and jolts; None when
+        not there.
+        """
         state = actor.at(t)
         if state is None:
             return None
@@ -188,7 +192,8 @@ def _around_vehicles(found: list[Shown], camera: Camera) -> list[Shown]:
         _, actor, state = vehicle
         mesh = bodies.mesh(actor.kind, actor.finish)
         place = next(k for k, item in enumerate(found) if item is vehicle)
-        before, after = [], []
+        before: list[Shown] = []
+        after: list[Shown] = []
         for k, item in enumerate(found):
             if item is vehicle:
                 continue

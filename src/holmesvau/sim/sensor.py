@@ -188,7 +188,9 @@ def _clock_start(clock: str) -> datetime.datetime | None:
 
 
 def _tone_table(sensor: Sensor) -> Picture:
-    """Contrast about the middle, within the 16 to 235 of video; blacks are lifted a little, as cheap cameras do."""
+    """Contrast about the middle, within the 16 to 235 of video; blacks are lifted a little, as cheap cameras
+    do.
+    """
     levels = (np.arange(256) - 16) / 219.0
     curved = np.clip((levels - 0.5) * sensor.contrast + 0.5, -0.05, 1.07)
     return (20 + curved * 216).clip(0, 255).round().astype(np.uint8)

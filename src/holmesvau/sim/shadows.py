@@ -20,9 +20,10 @@ Floats = npt.NDArray[np.float64]
 _AXIS = np.linspace(-1, 1, 48)
 _BLOB = (255 * np.clip(1 - (_AXIS[:, None] ** 2 + _AXIS[None] ** 2), 0, 1) ** 1.3).astype(np.uint8)
 _BONES = (
-    ("hip_l", "knee_l", 0.09), ("knee_l", "ankle_l", 0.06), ("hip_r", "knee_r", 0.09), ("knee_r", "ankle_r", 0.06),
-    ("pelvis", "chest", 0.16), ("shoulder_l", "shoulder_r", 0.07), ("shoulder_l", "elbow_l", 0.06),
-    ("elbow_l", "hand_l", 0.05), ("shoulder_r", "elbow_r", 0.06), ("elbow_r", "hand_r", 0.05), ("head", "crown", 0.11),
+    ("hip_l", "knee_l", 0.09), ("knee_l", "ankle_l", 0.06), ("hip_r", "knee_r", 0.09), ("knee_r", "ankle_r",
+    0.06), ("pelvis", "chest", 0.16), ("shoulder_l", "shoulder_r", 0.07), ("shoulder_l", "elbow_l", 0.06),
+    ("elbow_l", "hand_l", 0.05), ("shoulder_r", "elbow_r", 0.06), ("elbow_r", "hand_r", 0.05), ("head",
+    "crown", 0.11),
 )  # fmt: skip
 _FROM = [J[a] for a, _, _ in _BONES]
 _TO = [J[b] for _, b, _ in _BONES]

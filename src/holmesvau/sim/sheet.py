@@ -280,7 +280,7 @@ def _things(seed: int) -> tuple[int, list[tuple[str, Picture]]]:
             )
             actors.append(
                 Actor(name=kind, kind=kind, track=track, finish=Finish(colour=CLOTHES[name], name=name))
-            )  # type: ignore[arg-type]
+            )
             names.append(kind)
     return 10, _close_ups(actors, names, (5.5, 2.4, 2.4), [1.0] * len(actors))
 
@@ -308,7 +308,7 @@ def _effects(seed: int) -> tuple[int, list[tuple[str, Picture]]]:
                     track=track,
                     finish=Finish(colour=(128, 132, 138) if kind == "smoke" else (150, 30, 60)),
                 )
-            )  # type: ignore[arg-type]
+            )
             names.append(f"{kind} {t:.1f} s")
             times.append(t)
     return 8, _close_ups(actors, names, (9.0, 7.0, 5.5), times)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +24,9 @@ Point = tuple[float, float, float]
 class Face:
     """A flat convex polygon `corners[K]` of one material.
 
-    `u` runs along the first edge and `v` along the part of the last edge that is square to it. `floor` marks what actors
-    stand on, which therefore never hides them. `lift` settles which of two faces in one plane is seen (road paint).
-    `both` shows its back too.
+    `u` runs along the first edge and `v` along the part of the last edge that is square to it. `floor` marks
+    what actors stand on, which therefore never hides them. `lift` settles which of two faces in one plane is
+    seen (road paint). `both` shows its back too.
     """
 
     corners: tuple[Point, ...]
@@ -54,7 +55,9 @@ class Face:
 
 @dataclass(frozen=True)
 class Solid:
-    """An upright block that casts shadows and darkens what is near: centre, half sizes, heading, foot and top."""
+    """An upright block that casts shadows and darkens what is near: centre, half sizes, heading, foot and
+    top.
+    """
 
     x: float
     y: float
@@ -124,7 +127,9 @@ class Parts:
         both: bool = False,
         shades: bool = True,
     ) -> None:
-        """An upright face from `a` to `b`, lit on the left of that way turned about: seen when b lies right of a."""
+        """An upright face from `a` to `b`, lit on the left of that way turned about: seen when b lies right
+        of a.
+        """
         corners = ((*a, z), (*b, z), (*b, z + height), (*a, z + height))
         self.faces.append(Face(corners, material, lift=lift, both=both))
         if shades and lift == 0.0:
@@ -147,7 +152,9 @@ class Parts:
         front: Material | None = None,
         casts: bool = True,
     ) -> None:
-        """An upright block centred on (x, y); `front` is the material of the side that faces -y before turning."""
+        """An upright block centred on (x, y); `front` is the material of the side that faces -y before
+        turning.
+        """
         c, s = math.cos(heading), math.sin(heading)
         ring = [
             (x + c * u - s * v, y + s * u + c * v)
@@ -173,7 +180,7 @@ class Parts:
         self.solids.append(Solid(x, y, radius, radius, 0.0, z, z + height))
         turn = [k * math.tau / 8 for k in range(9)]
         ring = [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in turn]
-        for a, b in zip(ring, ring[1:], strict=False):
+        for a, b in pairwise(ring):
             self.faces.append(
                 Face(((*a, z), (*b, z), (*b, z + height), (*a, z + height)), material, solid=solid)
             )

@@ -15,7 +15,9 @@ CELL = 0.5
 
 
 class Tones:
-    """Develops colours under a stage's light; `side` is -1 or 1: which side of things is lit in the picture."""
+    """Develops colours under a stage's light; `side` is -1 or 1: which side of things is lit in the
+    picture.
+    """
 
     def __init__(self, light: Illumination) -> None:
         self.light = light
@@ -37,7 +39,9 @@ class Tones:
         return self._cells[cell]
 
     def pair(self, colours: Floats, x: float, y: float) -> tuple[list[Fill], list[Fill]]:
-        """The shaded and the lit tone of every colour `[n, 3]`; the array itself is the key of what is kept."""
+        """The shaded and the lit tone of every colour `[n, 3]`; the array itself is the key of what is
+        kept.
+        """
         key = (id(colours), math.floor(x / CELL), math.floor(y / CELL))
         found = self._pairs.get(key)
         if found is None:

@@ -231,9 +231,9 @@ class Steps:
         """Stay as turned for `seconds`."""
         return self.do(action, seconds)
 
-    def until(self, t: float, action: str = "stand", **turn: float) -> Steps:
+    def until(self, t: float, action: str = "stand", *, heading: float | None = None) -> Steps:
         """Stay until `t` seconds of the video; nothing when that is past."""
-        return self.do(action, t - self.t, **turn) if t - self.t > 1e-3 else self
+        return self.do(action, t - self.t, heading=heading) if t - self.t > 1e-3 else self
 
     def go(
         self,

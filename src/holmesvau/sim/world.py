@@ -256,7 +256,8 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A built place: what is drawn once (`parts` and `solids`, of `holmesvau.sim.solids`) and what scripts may use.
+    """A built place: what is drawn once (`parts` and `solids`, of `holmesvau.sim.solids`) and what scripts
+    may use.
 
     `name` is the kind (crossing, street, …), `phrase` says where in a text ("a car park", "the aisle of a
     small shop"), `camera` is the usual view at a size of 640 x 360; `Stage.size` rescales it.

@@ -1,4 +1,6 @@
-"""Places: `build(name, seed)` makes one of the named scenes with its own layout, textures and view by seed."""
+"""Places: `build(name, seed)` makes one of the named scenes with its own layout, textures and view by
+seed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ NAMES = ("crossing", "street", "car park", "shop", "corridor", "platform", "ware
 def build(name: str, seed: int) -> Scene:
     """The scene of that name; the seed decides its layout, materials and camera.
 
-    Every scene has places named "entrance" and "exit", regions named "floor" and a walking route named "through".
+    Every scene has places named "entrance" and "exit", regions named "floor" and a walking route named
+    "through".
 
     Raises:
         InputError: when no scene has that name; the message lists them.

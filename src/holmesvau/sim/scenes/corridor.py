@@ -1,4 +1,6 @@
-"""A corridor of an office or a house: doors on both sides, a lift or window at the end, a plant, a notice board."""
+"""A corridor of an office or a house: doors on both sides, a lift or window at the end, a plant, a notice
+board.
+"""
 
 from __future__ import annotations
 

@@ -137,7 +137,8 @@ def _ways(kit: Kit, camera, box: tuple[float, float, float, float], across: floa
     kit.place("far right", "exit", far_east, high + 2.2, math.pi, "the far pavement")
     for name, x, y, turn in (
         ("near left corner", left - 0.9, near, 0.0), ("near right corner", right + 0.9, near, math.pi),
-        ("far left corner", left - 1.9, high + 0.8, DOWN), ("far right corner", right + 1.9, high + 0.8, DOWN),
+        ("far left corner", left - 1.9, high + 0.8, DOWN), ("far right corner", right + 1.9, high + 0.8,
+        DOWN),
     ):  # fmt: skip
         kit.place(name, "kerb", x, y, turn, "the kerb by the crossing")
     kit.place("middle", "open", across, middle, 0.0, "the middle of the crossing")

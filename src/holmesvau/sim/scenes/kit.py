@@ -1,4 +1,6 @@
-"""What the builders of scenes share: colours by chance, usual materials, and gathering of places and routes."""
+"""What the builders of scenes share: colours by chance, usual materials, and gathering of places and
+routes.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ class Kit:
             colour=self.tint(*colours),
             second=second,
             seed=int(self.rng.integers(1, 10_000)),
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
     def camera(self, height: Spot, tilt: Spot, fov: Spot, pan: float = 0.12, roll: float = 0.015) -> Camera:

@@ -1,4 +1,6 @@
-"""A station platform seen along its length: the edge with its warning strip, rails, pillars, benches, a wall."""
+"""A station platform seen along its length: the edge with its warning strip, rails, pillars, benches, a
+wall.
+"""
 
 from __future__ import annotations
 

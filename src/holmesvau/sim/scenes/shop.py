@@ -17,8 +17,15 @@ def build(seed: int) -> Scene:
     camera = kit.camera((2.9, 3.3), (0.42, 0.52), (1.3, 1.5), pan=0.1)
     half, back = kit.uniform(4.6, 5.6), kit.uniform(9.5, 11.0)
     p = kit.parts
-    floor = kit.material("checker" if kit.chance(0.3) else "tiles", (176, 172, 164), (150, 150, 150), (190, 182, 168),
-                         second=(120, 118, 114), scale=kit.uniform(0.35, 0.6), gloss=0.35)  # fmt: skip
+    floor = kit.material(
+        "checker" if kit.chance(0.3) else "tiles",
+        (176, 172, 164),
+        (150, 150, 150),
+        (190, 182, 168),
+        second=(120, 118, 114),
+        scale=kit.uniform(0.35, 0.6),
+        gloss=0.35,
+    )
     p.floor(-half, -3, half, back, floor)
     wall = kit.material("plaster", (204, 200, 190), (190, 196, 200), (206, 190, 168))
     p.wall((-half, back), (half, back), 3.4, wall)
