@@ -1,5 +1,11 @@
 """`split`: exactly the frames of each span, copied where that is exact, resumable, sound kept."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import av
 import pytest
 
@@ -154,3 +160,39 @@ def test_unusable_options_get_a_sentence(own_dataset, options, sentence):
 def test_a_folder_without_annotations_gets_a_sentence(tmp_path):
     with pytest.raises(InputError, match="no annotations"):
         split(tmp_path)
+
+
+def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(dataset):
+    entries = dict(ANNOTATIONS)
+    starts = [0.51 + number / 8 for number in range(60)]
+    for name in ("Fire001", "Calm001"):
+        spans = [[start, start + 10] for start in starts]
+        entries[name] = {**ANNOTATIONS[name], "events": spans, "clips": [[]] * 60, "clips_caption": [[]] * 60}
+    write_json(dataset / "raw_annotations/own_database_test.json", entries)
+    events = dataset / "own/events/test"
+    command = [
+        sys.executable,
+        "-m",
+        "holmesvau",
+        "data",
+        "split",
+        str(dataset),
+        "--level",
+        "event",
+        "--jobs",
+        "2",
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **quiet, text=True, start_new_session=True) as process:
+        while process.poll() is None and len(list(events.glob("[FC]*.mp4"))) < 3:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        stopped = time.monotonic()
+        _, said = process.communicate(timeout=60)
+        assert time.monotonic() - stopped < 30
+    done = len(list(events.glob("[!.]*.mp4")))
+    assert process.returncode == 130 and "Traceback" not in said, said
+    assert 3 <= done < 121 and not list(events.glob(".*"))
+    report = split(dataset, levels=["event"], jobs=2)
+    assert (report.kept, report.copied + report.encoded) == (done, 121 - done)
+    assert len(numbers(events / "Fire001_E59.mp4")) == 300

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """All that is to be cut from one video; a process does it at one go."""
+    """Parts to cut from one video; a process does them at one go."""
 
     video: Path
     parts: tuple[Part, ...]
@@ -72,7 +74,7 @@ def split(
     """Cut the events and clips of every annotation file under `root` into files of their own, named as
     released.
 
-    They go below `out`, by default `root` itself. `jobs` videos are cut at a time, by default one a core.
+    They go below `out`, by default `root` itself. `jobs` processes cut at a time, by default one a core.
     `quality` is H.264's constant rate factor for what has to be encoded. A part that cannot be cut, or whose
     video is missing, is a problem of the report and stops nothing.
 
@@ -102,7 +104,7 @@ def split(
     total, done = sum(len(one.parts) for one in work), 0
     # The longest jobs first, so that no process ends long after the others.
     work.sort(key=lambda one: -sum(part.span.duration for part in one.parts))
-    for methods, failed in _run(work, target, min(jobs, len(work)), quality):
+    for methods, failed in _run(work, target, min(jobs, total), quality):
         copied, encoded = copied + methods.count("copy"), encoded + methods.count("encode")
         problems += failed
         done += len(methods) + len(failed)
@@ -147,26 +149,54 @@ def _is_done(path: Path) -> bool:
 
 
 Outcome = tuple[list[str], list[Problem]]
+_stop: Event | None = None
 
 
 def _run(work: Sequence[_Work], target: Path, jobs: int, quality: int) -> Iterator[Outcome]:
     if jobs <= 1:
-        yield from (cut_video(one, target, quality, threads=0) for one in work)
+        yield from (cut_video(one, target, quality) for one in work)
         return
     # Forking a process whose libraries run threads can hang it.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(stop,))
     try:
-        futures: Iterable[Future[Outcome]] = [
-            pool.submit(cut_video, one, target, quality, threads=1) for one in work
-        ]
+        futures = [pool.submit(_cut_in_process, one, target, quality) for one in _portions(work, jobs)]
         for future in as_completed(futures):
             yield future.result()
     finally:
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def cut_video(work: _Work, target: Path, quality: int, *, threads: int) -> Outcome:
-    """Cut all parts of one video: how each was made, and what could not be.
+def _portions(work: Sequence[_Work], jobs: int) -> Iterator[_Work]:
+    """The work in pieces small enough that the processes end at about the same time."""
+    most = max(1, sum(len(one.parts) for one in work) // (4 * jobs))
+    for one in work:
+        for first in range(0, len(one.parts), most):
+            yield _Work(one.video, one.parts[first : first + most])
+
+
+def _begin(stop: Event) -> None:
+    """In each process: keep the sign to stop, and leave Ctrl-C between two videos to the parent."""
+    global _stop  # noqa: PLW0603  a process is given it once, before its first video
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _cut_in_process(work: _Work, target: Path, quality: int) -> Outcome:
+    """`cut_video` that Ctrl-C ends at once, in the middle of a file, and not only after the video."""
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        return cut_video(work, target, quality, threads=1)
+    except KeyboardInterrupt:
+        return [], []
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def cut_video(work: _Work, target: Path, quality: int, *, threads: int = 0) -> Outcome:
+    """Cut all parts of one video: how each was made, and what could not be. Ends early at the sign to stop.
 
     Raises:
         OutputError: when a file cannot be written.
@@ -176,6 +206,8 @@ def cut_video(work: _Work, target: Path, quality: int, *, threads: int) -> Outco
     methods: list[str] = []
     failed = []
     for part in work.parts:
+        if _stop is not None and _stop.is_set():
+            break
         path = target / part.path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

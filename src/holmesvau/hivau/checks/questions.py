@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from holmesvau.errors import InputError
-from holmesvau.hivau import layout
-from holmesvau.hivau import texts
+from holmesvau.hivau import layout, texts
 from holmesvau.hivau.checks.trees import classes_by_name
 from holmesvau.hivau.clips import span_of
 from holmesvau.hivau.layout import Place

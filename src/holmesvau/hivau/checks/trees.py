@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from holmesvau.errors import InputError
-from holmesvau.hivau import ucf_crime, xd_violence
-from holmesvau.hivau import texts
+from holmesvau.hivau import texts, ucf_crime, xd_violence
 from holmesvau.hivau.problems import Findings, Severity
 from holmesvau.hivau.schema import EventAnnotation, VideoAnnotation
 from holmesvau.types import Span
