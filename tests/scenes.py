@@ -18,7 +18,8 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: int = 10, code
         for frame in frames:
             if stream is None:
                 stream = container.add_stream(codec, rate=Fraction(fps))
-                stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
+                stream.height, stream.width = frame.shape[:2]
+                stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         if stream is not None:
             container.mux(stream.encode())

@@ -22,9 +22,10 @@ from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel, Visua
 Granularity = Literal["clip", "event", "video"]
 Fetch = Callable[[IndexArray], FrameBatch]
 
-# Frames are fetched and encoded this many at a time, so that a 4K video does not fill the memory with
-# pictures.
+# Frames are fetched and encoded a few at a time: this many, or fewer where they are so large that together
+# they would pass this many bytes.
 FRAMES_AT_ONCE = 16
+BYTES_AT_ONCE = 256 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +67,11 @@ class Seen:
         """The tokens of these frames; `fetch` gets by index those that were not seen before."""
         missing = np.asarray([i for i in index.tolist() if i not in self._rows], dtype=np.int64)
         fresh: dict[int, VisualTokens] = {}
-        for start in range(0, len(missing), FRAMES_AT_ONCE):
-            batch = fetch(missing[start : start + FRAMES_AT_ONCE])
+        done, at_once = 0, 1
+        while done < len(missing):
+            batch = fetch(missing[done : done + at_once])
+            done += at_once
+            at_once = int(np.clip(BYTES_AT_ONCE // batch.frames[0].nbytes, 1, FRAMES_AT_ONCE))
             tokens = self._model.encode(batch)
             fresh |= {int(frame): tokens.select([row]) for row, frame in enumerate(batch.index)}
         asked = join([fresh[i] if i in fresh else self._rows[i] for i in index.tolist()])

@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import holmesvau
 from holmesvau import config as configuration
 from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
-from holmesvau.describe import FRAMES_AT_ONCE, caption_clips, choose, clip_spans, explain
+from holmesvau.describe import caption_clips, choose, clip_spans, explain
 from holmesvau.types import Answer, Clip, Event, IndexArray, Report, Selection, Summary
 from holmesvau.video import Video
 from holmesvau.video.picture import jpeg
@@ -91,19 +89,13 @@ class Watch:
         return [Event(span, *peak(self._curve, span), confidence(self._curve, span, spans)) for span in spans]
 
     def _pictures(self, index: IndexArray) -> tuple[Selection, tuple[bytes, ...]]:
-        """The chosen frames' exact times and their thumbnails, fetched a few at a time."""
-        frames: list[int] = []
-        seconds: list[float] = []
-        thumbnails: list[bytes] = []
-        for start in range(0, len(index), FRAMES_AT_ONCE):
-            batch = self._video.at(index[start : start + FRAMES_AT_ONCE])
-            frames += batch.index.tolist()
-            seconds += batch.seconds.tolist()
-            thumbnails += [jpeg(frame, width=self._config.thumbnail_width) for frame in batch.frames]
-        selection = Selection(
-            np.asarray(frames, np.int64), np.asarray(seconds, np.float64), self._config.sampler.method
-        )
-        return selection, tuple(thumbnails)
+        """The chosen frames' exact times, and their thumbnails."""
+        info = self._video.info
+        width = min(info.width, self._config.thumbnail_width)
+        size = (width, max(1, round(info.height * width / info.width)))
+        batch = self._video.at(index, size=size)
+        selection = Selection(batch.index, batch.seconds, self._config.sampler.method)
+        return selection, tuple(jpeg(frame) for frame in batch.frames)
 
     def _described(self, events: list[Event], model: VisionLanguageModel) -> list[Event]:
         settings = self._config.describe
