@@ -34,7 +34,19 @@ def read_text(path: str | Path) -> str:
 
 
 def write_text(path: str | Path, text: str) -> Path:
-    """Write UTF-8 text beside its place, then rename it: what was there stays until the new file is complete.
+    """`write_bytes` of UTF-8 text.
+
+    Raises:
+        OutputError: when it cannot be written; nothing half-written is left.
+    """
+    try:
+        return write_bytes(path, text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise OutputError(f"{path}: character {error.start} of the text is half a surrogate pair.") from error
+
+
+def write_bytes(path: str | Path, content: bytes) -> Path:
+    """Write beside its place, then rename: what was there stays until the new file is complete.
 
     Raises:
         OutputError: when it cannot be written; nothing half-written is left.
@@ -45,7 +57,7 @@ def write_text(path: str | Path, text: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with partial.open("xb") as file:
-                file.write(text.encode("utf-8"))
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -54,8 +66,6 @@ def write_text(path: str | Path, text: str) -> Path:
                 partial.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error}).") from error
-    except UnicodeEncodeError as error:
-        raise OutputError(f"{path}: character {error.start} of the text is half a surrogate pair.") from error
     return path
 
 

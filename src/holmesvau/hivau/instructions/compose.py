@@ -99,9 +99,7 @@ def build(
     rows = _rows(_wanted(found, config, findings), config)
     findings.hand_over()
     if not rows:
-        raise InputError(
-            f"{dataset} {split}: no rows come out of {len(annotations)} videos and this mixture."
-        )
+        raise InputError(f"{dataset} {split}: {len(annotations)} videos give no rows with this mixture.")
     return rows
 
 
