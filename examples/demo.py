@@ -73,10 +73,10 @@ def flames(picture: Image.Image, seconds: float, rng: np.random.Generator) -> Im
         draw.ellipse(
             (x - radius, y - radius, x + radius, y + radius), fill=(grey, grey, grey, int(70 * (1 - rise)))
         )
-    for _ in range(int(30 * strength)):
+    for _ in range(int(46 * strength)):
         rise = rng.random() ** 1.5
-        radius = 9 * (1 - rise) + 2
-        x, y = 481 + rng.normal(0, 6), 194 - 52 * rise * strength
+        radius = 17 * (1 - rise) + 3
+        x, y = 481 + rng.normal(0, 10), 194 - 100 * rise * strength
         draw.ellipse(
             (x - radius, y - radius, x + radius, y + radius), fill=(255, int(120 + 120 * rise), 40, 200)
         )
