@@ -33,6 +33,10 @@ class ModelError(HolmesError):
     """A checkpoint cannot be used: wrong architecture, missing or damaged file, too little memory."""
 
 
+class ModelDownError(ModelError):
+    """A model that is served elsewhere does not answer now: what does not need its words can still be done."""
+
+
 class MissingPartError(HolmesError, ImportError):
     """An optional part is not installed: the message names what to install."""
 

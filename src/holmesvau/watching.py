@@ -13,6 +13,7 @@ from holmesvau import config as configuration
 from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
 from holmesvau.describe import caption_clips, choose, clip_spans, explain
+from holmesvau.errors import ModelDownError
 from holmesvau.types import Answer, Clip, Event, IndexArray, Report, Selection, Summary
 from holmesvau.video import Video
 from holmesvau.video.picture import jpeg
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 NO_MODEL = (
     "No describing model is loaded, so nothing is said in words: this report gives the anomaly curve, the "
     "events and the chosen frames."
+)
+MODEL_DOWN = (
+    "What it had not said by then is missing from this report; the anomaly curve, the events and the chosen "
+    "frames are complete."
 )
 
 
@@ -63,12 +68,15 @@ class Watch:
             self._warnings.append(NO_MODEL)
         else:
             with self._timed("generate"):
-                events = self._described(events, model)
-                visual = self._holmes.seen(self._video).look(index, self._video.at)
-                summary, _ = explain(model, visual, "video", self._config.generation)
-                for question in questions:
-                    text = model.answer(visual, question, options=self._config.generation)
-                    answers.append(Answer(question, text, None, selection, model.name))
+                try:
+                    self._describe_all(events, model)
+                    visual = self._holmes.seen(self._video).look(index, self._video.at)
+                    summary, _ = explain(model, visual, "video", self._config.generation)
+                    for question in questions:
+                        text = model.answer(visual, question, options=self._config.generation)
+                        answers.append(Answer(question, text, None, selection, model.name))
+                except ModelDownError as error:
+                    self._warnings.append(f"{error} {MODEL_DOWN}")
         self._timing["total"] = time.perf_counter() - self._started
         return Report(
             video=self._video.info,
@@ -97,10 +105,11 @@ class Watch:
         selection = Selection(batch.index, batch.seconds, self._config.sampler.method)
         return selection, tuple(jpeg(frame) for frame in batch.frames)
 
-    def _described(self, events: list[Event], model: VisionLanguageModel) -> list[Event]:
+    def _describe_all(self, events: list[Event], model: VisionLanguageModel) -> None:
+        """Put the words into `events` one by one, so that those said stay when the model goes away."""
         settings = self._config.describe
         if settings.granularity == "video":
-            return events
+            return
         by_score = sorted(range(len(events)), key=lambda number: -events[number].peak_score)
         chosen = sorted(by_score[: settings.max_events])
         if len(chosen) < len(events):
@@ -112,7 +121,6 @@ class Watch:
             events[number] = self._describe(events[number], model)
             if self._progress is not None:
                 self._progress("describe", done + 1, len(chosen))
-        return events
 
     def _describe(self, event: Event, model: VisionLanguageModel) -> Event:
         index = choose(self._curve, self._holmes.num_frames, self._config.sampler, span=event.span)
