@@ -17,6 +17,8 @@ from holmesvau.errors import InputError, MissingPartError, ModelError
 from holmesvau.holmes import HolmesConfig
 from holmesvau.report import from_json, to_json
 from holmesvau.types import AnomalyCurve
+from holmesvau.video import open_video
+from holmesvau.video.picture import jpeg
 from tests.vlm.conftest import byte_tokenizer, native_config
 
 SHORT = ["generation.max_new_tokens=6", "sampler.num_frames=4"]
@@ -151,3 +153,14 @@ def test_clips_cover_the_event_without_gap(seconds, count):
     spans = clip_spans(Span(10, 10 + seconds), DescribeConfig())
     assert len(spans) == count and spans[0].start == 10 and spans[-1].end == pytest.approx(10 + seconds)
     assert all(a.end == b.start for a, b in pairwise(spans))
+
+
+def test_folder_of_pictures_is_watched_at_the_rate_that_is_given(burning_room, tmp_path):
+    with open_video(burning_room) as video:
+        for batch in video.frames(every=5):
+            for index, frame in zip(batch.index, batch.frames, strict=True):
+                (tmp_path / f"{index}.jpg").write_bytes(jpeg(frame))
+    config = load(HolmesConfig, None, ["fps=2"])
+    watched = Holmes(EfficientNetEncoder(), NoveltyScorer(), config=config).watch(tmp_path)
+    assert watched.video.duration == pytest.approx(60) and len(watched.curve) == 120
+    assert [29 <= event.span.start <= 31 and 35 <= event.span.end <= 38 for event in watched.events] == [True]

@@ -39,6 +39,8 @@ class HolmesConfig:
     describe: DescribeConfig = field(default_factory=DescribeConfig)
     generation: GenerationOptions = field(default_factory=GenerationOptions)
     thumbnail_width: int = 320
+    # Pictures a second, for a source that is a folder of them (25 where it is not given).
+    fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +114,7 @@ class Holmes:
         Raises:
             VideoError: when the recording cannot be read.
         """
-        with open_video(source) as video:
+        with open_video(source, fps=self.config.fps) as video:
             return self.scored(video, progress).curve
 
     def watch(
@@ -129,7 +131,7 @@ class Holmes:
         started = time.perf_counter()
         if questions:
             self._speaking_model()
-        with open_video(source) as video:
+        with open_video(source, fps=self.config.fps) as video:
             scored = self.scored(video, progress)
             return Watch(self, video, scored, started=started, progress=progress).report(questions)
 
@@ -175,7 +177,7 @@ class Holmes:
         if not question.strip():
             raise InputError("The question is empty: write what you want to know.")
         path = source.video.path if isinstance(source, Report) else source
-        with open_video(path) as video:
+        with open_video(path, fps=self.config.fps) as video:
             curve = source.curve if isinstance(source, Report) else self.scored(video).curve
             index = choose(curve, self.num_frames, self.config.sampler, span=span)
             visual = self.seen(video).look(index, video.at)

@@ -43,9 +43,14 @@ class MediaFile:
         with self._session() as session:
             frame = next(session.frames(), None)
             if frame is None:
+                advice = (
+                    "Perhaps its server cannot send parts of a file: download it and give the file."
+                    if source.remote
+                    else "The file is damaged or cut off: copy it again."
+                )
                 raise VideoError(
                     f"{source.name}: not one picture of its video ({session.context.name}) can be decoded. "
-                    "The file is damaged or cut off: copy it again."
+                    f"{advice}"
                 )
             self.turn = orientation(frame)
             self._stored_size = (frame.width, frame.height)
