@@ -33,6 +33,8 @@ class Canvas:
         self._roi = (0, 0, 0, 0)
         self._view = self._pad[:0].reshape(0, 0, 4)
         self._origin = np.zeros(2)
+        middle = self.fine // 2
+        self._distance = np.ascontiguousarray(plate.distance[middle :: self.fine, middle :: self.fine])
         self._weave = _weave(height, width)
         self._blocks = _nearest_blocks(plate.distance)
 
@@ -105,14 +107,25 @@ class Canvas:
         cv2.multiply(roi, cv2.merge((rest, rest, rest, rest)), dst=roi, scale=1 / 255)
         cv2.add(roi, small, dst=roi)
 
-    def darken(self, mask: Picture, x0: int, y0: int, strength: float) -> None:
-        """Multiply the frame by 1 - strength where `mask[h, w]` is 255, less where it is less. Clipped to
-        the frame.
+    def behind(self, distance: float) -> Picture | None:
+        """`[H, W]` 255 where something painted stands nearer than `distance`; None when nothing does."""
+        if not (self._blocks < distance).any():
+            return None
+        nearer: Picture = cv2.compare(self._distance, distance, cv2.CMP_LT)
+        return nearer
+
+    def darken(self, mask: Picture, x0: int, y0: int, strength: float, distance: float) -> None:
+        """Multiply the frame by 1 - strength where `mask[h, w]` is 255, less where it is less.
+
+        What reaches over the edges is cut off; what stands nearer than `distance` stays as it is.
         """
         cut = _clip(mask, x0, y0, self.width, self.height)
         if cut is None:
             return
         part, x, y = cut
+        near = self._distance[y : y + part.shape[0], x : x + part.shape[1]] < distance
+        if near.any():
+            part[near] = 0
         rest = cv2.bitwise_not(cv2.convertScaleAbs(part, alpha=strength))
         roi = self.frame[y : y + part.shape[0], x : x + part.shape[1]]
         cv2.multiply(roi, cv2.merge((rest, rest, rest, rest)), dst=roi, scale=1 / 255)
@@ -137,7 +150,7 @@ def _clip(patch: Picture, x0: int, y0: int, width: int, height: int) -> tuple[Pi
     right, bottom = min(patch.shape[1], width - x0), min(patch.shape[0], height - y0)
     if left >= right or top >= bottom:
         return None
-    return np.ascontiguousarray(patch[top:bottom, left:right]), x0 + left, y0 + top
+    return patch[top:bottom, left:right].copy(), x0 + left, y0 + top
 
 
 def _weave(height: int, width: int) -> Picture:

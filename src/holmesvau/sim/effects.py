@@ -67,8 +67,11 @@ def draw(
     per_metre = _scale(camera, state)
     if per_metre is None:
         return
+    behind = canvas.behind(distance)
+    before = canvas.frame.copy() if behind is not None else None
     _PAINTERS[actor.kind](canvas, camera, actor, state, light, per_metre)
-    _ = distance
+    if before is not None:
+        cv2.copyTo(before, behind, canvas.frame)
 
 
 def _scale(camera: Camera, state: State) -> float | None:

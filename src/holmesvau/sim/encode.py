@@ -5,7 +5,7 @@ a second.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -42,7 +42,9 @@ def write(
             f"{path}: the video cannot be written ({error}). Give a folder with room to write."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        # A folder that is in truth a file fails here too; the error above already says so.
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return path
 
 

@@ -87,9 +87,9 @@ class Renderer:
             self.canvas.replace(self.footage.at(t))
         shown = self.shown(t)
         bones = [figures.in_world(s, a.look) if a.kind == "person" else None for _, a, s in shown]
-        for (_, actor, state), world in zip(shown, bones, strict=True):
+        for (distance, actor, state), world in zip(shown, bones, strict=True):
             if actor.kind not in EFFECT_KINDS and state.z < 0.3:
-                shadows.draw(self.canvas, self.camera, actor, state, self.tones, world)
+                shadows.draw(self.canvas, self.camera, actor, state, self.tones, world, distance)
         for (distance, actor, state), world in zip(shown, bones, strict=True):
             self._draw(distance, actor, state, world)
         if self.footage is not None and shown:
@@ -132,7 +132,7 @@ class Renderer:
             points, grow = figures.in_world(state, actor.look), 0.14
         elif actor.kind in EFFECT_KINDS:
             size = effects.reach(actor.kind, state)
-            return self.camera.box(state.x, state.y, size, size, state.z)
+            return self.camera.box(state.x, state.y, 2 * size, size, state.z)
         elif actor.kind in ("bike", "motorbike", "dog"):
             return self.camera.box(state.x, state.y, 2.0, 1.1, state.z)
         else:

@@ -31,22 +31,28 @@ _RADII = np.array([[radius] for _, _, radius in _BONES])
 
 
 def draw(
-    canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones, world: Floats | None = None
+    canvas: Canvas,
+    camera: Camera,
+    actor: Actor,
+    state: State,
+    tones: Tones,
+    world: Floats | None,
+    distance: float,
 ) -> None:
     """Darken the floor under and behind an actor that stands on it; `world[S, 3]` are a person's joints."""
     if actor.kind in ("person", "dog", "bike", "motorbike"):
         wide = 0.85 if state.action.startswith(("lie", "fall", "writhe", "crawl")) else 0.42
         long = 1.0 if actor.kind in ("bike", "motorbike") else wide
-        _blob(canvas, camera, state, long, wide, 0.40)
+        _blob(canvas, camera, state, long, wide, distance)
     elif actor.kind in bodies.MESH_VEHICLES or actor.kind in ("box", "bag", "suitcase", "trolley", "bin"):
         faces = bodies.mesh(actor.kind, actor.finish)
-        _footprint(canvas, camera, state, faces.half_length, faces.half_width)
+        _footprint(canvas, camera, state, faces.half_length, faces.half_width, distance)
     if not tones.light.sunny:
         return
     if world is not None and _sunlit(tones, state):
-        _person(canvas, camera, world[: len(J)], state, tones)
+        _person(canvas, camera, world[: len(J)], state, tones, distance)
     elif actor.kind in bodies.MESH_VEHICLES and _sunlit(tones, state):
-        _vehicle(canvas, camera, actor, state, tones)
+        _vehicle(canvas, camera, actor, state, tones, distance)
 
 
 def _sunlit(tones: Tones, state: State) -> bool:
@@ -54,7 +60,7 @@ def _sunlit(tones: Tones, state: State) -> bool:
     return bool(here.sum() > tones.light.sky.sum() * 0.82 + 0.2 * tones.light.sunshine.sum())
 
 
-def _blob(canvas: Canvas, camera: Camera, state: State, long: float, wide: float, strength: float) -> None:
+def _blob(canvas: Canvas, camera: Camera, state: State, long: float, wide: float, distance: float) -> None:
     pixels, depth = camera.project(
         np.array([[state.x, state.y, state.z], [state.x, state.y + wide, state.z]])
     )
@@ -66,10 +72,12 @@ def _blob(canvas: Canvas, camera: Camera, state: State, long: float, wide: float
     if width > 2 * canvas.width:
         return
     mask = cv2.resize(_BLOB, (width, height), interpolation=cv2.INTER_AREA)
-    canvas.darken(mask, round(pixels[0, 0] - width / 2), round(pixels[0, 1] - height / 2), strength)
+    canvas.darken(mask, round(pixels[0, 0] - width / 2), round(pixels[0, 1] - height / 2), 0.40, distance)
 
 
-def _footprint(canvas: Canvas, camera: Camera, state: State, half_long: float, half_wide: float) -> None:
+def _footprint(
+    canvas: Canvas, camera: Camera, state: State, half_long: float, half_wide: float, distance: float
+) -> None:
     c, s = math.cos(state.heading), math.sin(state.heading)
     grow = 0.12 if half_long > 1 else 0.05
     corners = np.array(
@@ -84,10 +92,12 @@ def _footprint(canvas: Canvas, camera: Camera, state: State, half_long: float, h
     )
     pixels, depth = camera.project(world)
     if depth.min() > 0.4:
-        _soft(canvas, pixels[None], 0.55, max(1.0, 0.10 * camera.focal / float(depth.mean())))
+        _soft(canvas, pixels[None], 0.55, max(1.0, 0.10 * camera.focal / float(depth.mean())), distance)
 
 
-def _person(canvas: Canvas, camera: Camera, world: Floats, state: State, tones: Tones) -> None:
+def _person(
+    canvas: Canvas, camera: Camera, world: Floats, state: State, tones: Tones, distance: float
+) -> None:
     pixels, depth = camera.project(_along_sun(world, state.z, tones))
     if depth.min() < 0.4:
         return
@@ -107,15 +117,17 @@ def _person(canvas: Canvas, camera: Camera, world: Floats, state: State, tones: 
         ],
         axis=1,
     )
-    _soft(canvas, quads, 0.42, 0.035 * float(per_metre[0, 0]))
+    _soft(canvas, quads, 0.42, 0.035 * float(per_metre[0, 0]), distance)
 
 
-def _vehicle(canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones) -> None:
+def _vehicle(
+    canvas: Canvas, camera: Camera, actor: Actor, state: State, tones: Tones, distance: float
+) -> None:
     world = bodies.placed(bodies.mesh(actor.kind, actor.finish).points, state)
     pixels, depth = camera.project(_along_sun(world, state.z, tones))
     if depth.min() > 0.4:
         hull = cv2.convexHull(pixels.astype(np.float32)).reshape(-1, 2).astype(np.float64)
-        _soft(canvas, hull[None], 0.42, 0.04 * camera.focal / float(depth.mean()))
+        _soft(canvas, hull[None], 0.42, 0.04 * camera.focal / float(depth.mean()), distance)
 
 
 def _along_sun(world: Floats, z: float, tones: Tones) -> Floats:
@@ -126,7 +138,7 @@ def _along_sun(world: Floats, z: float, tones: Tones) -> Floats:
     return flat
 
 
-def _soft(canvas: Canvas, shapes: Floats, strength: float, blur: float) -> None:
+def _soft(canvas: Canvas, shapes: Floats, strength: float, blur: float, distance: float) -> None:
     """Darken some convex shapes `[n, K, 2]` with soft edges."""
     pad = 2 + int(2 * blur)
     low, high = shapes.min((0, 1)), shapes.max((0, 1))
@@ -142,4 +154,4 @@ def _soft(canvas: Canvas, shapes: Floats, strength: float, blur: float) -> None:
     for shape in corners:
         cv2.fillConvexPoly(mask, shape, 255, cv2.LINE_AA, 4)
     size = 2 * int(min(blur, 6.0)) + 3
-    canvas.darken(cv2.blur(mask, (size, size)), x0, y0, strength)
+    canvas.darken(cv2.blur(mask, (size, size)), x0, y0, strength, distance)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import get_args
@@ -297,11 +297,3 @@ def _motion(action: str) -> Motion:
     if action not in ACTIONS:
         raise InputError(f"No action is called {action!r}; there are {', '.join(ACTIONS)}.")
     return ACTIONS[action]
-
-
-def joined(tracks: Sequence[Track]) -> Track:
-    """Tracks one after another as one, where each begins no earlier than the one before ends."""
-    keys: list[Key] = []
-    for track in tracks:
-        keys += [key for key in track.keys if not keys or key.t > keys[-1].t]
-    return Track(tuple(keys))

@@ -184,21 +184,11 @@ def _ways(kit: Kit, camera, box: tuple[float, float, float, float], across: floa
         (far_east, high + 2.2),
     )
     kit.route("cycle", "cycle", (road_west, low + 0.7), (road_east, low + 0.7))
-    kit.region(
-        "floor",
-        "walk",
-        min(max(west + 1.2, left - 5.5), left - 2.6),
-        max(low - 4.0, kit.near(camera) + 0.4),
-        left - 0.8,
-        low - 0.5,
-    )
-    kit.region(
-        "right pavement",
-        "walk",
-        right + 0.8,
-        max(low - 4.0, kit.near(camera) + 0.4),
-        max(min(east - 1.2, right + 5.5), right + 2.6),
-        low - 0.5,
-    )
+    y0, y1 = max(low - 4.0, kit.near(camera) + 0.4), low - 0.5
+    sides = [(max(west + 1.8, left - 5.5), left - 0.8), (right + 0.8, min(east - 1.8, right + 5.5))]
+    sides.sort(key=lambda span: span[0] - span[1])
+    kit.region("floor", "walk", sides[0][0], y0, sides[0][1], y1)
+    if sides[1][1] - sides[1][0] > 1.0:
+        kit.region("other pavement", "walk", sides[1][0], y0, sides[1][1], y1)
     kit.region("far pavement", "walk", left - 5.5, high + 0.6, left - 0.8, high + 3.4)
     kit.region("road", "road", road_west, low, road_east, high)

@@ -26,9 +26,9 @@ def build(seed: int) -> Scene:
     )
     line = Material(pattern="paint", colour=(206, 174, 40), second=(150, 148, 142))
     wall = kit.material("slats", (150, 154, 158), (168, 164, 154), scale=0.3)
-    p.wall((-half, back), (half, back), 6.5, wall)
-    p.wall((-half, -5), (-half, back), 6.5, wall)
-    p.wall((half, back), (half, -5), 6.5, wall)
+    p.wall((-half, back), (half, back), 10.0, wall)
+    p.wall((-half, -5), (-half, back), 10.0, wall)
+    p.wall((half, back), (half, -5), 10.0, wall)
     aisle = kit.uniform(2.3, 2.9)
     for x in (-aisle - 0.15, aisle + 0.15):
         p.strip((x, -5), (x, back - 2.0), 0.12, line)

@@ -1,0 +1,216 @@
+"""What is drawn: the same pixels for the same stage, in the right place, hidden by what stands before it."""
+
+import hashlib
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from holmesvau.errors import InputError
+from holmesvau.sim import scenes
+from holmesvau.sim.render import Renderer
+from holmesvau.sim.sheet import passers_by
+from holmesvau.sim.track import Steps, stay
+from holmesvau.sim.world import (
+    ACTIONS,
+    EFFECT_KINDS,
+    Actor,
+    ActorKind,
+    Finish,
+    Jolt,
+    Light,
+    LightChange,
+    Look,
+    Sensor,
+    Stage,
+    Weather,
+)
+
+QUIET = Sensor(noise=0.0, vignette=0.0, distortion=0.06)
+SIZE = (320, 240)
+
+
+def lively(seed: int = 3, **more: object) -> Stage:
+    scene = scenes.build("street", seed)
+    fields = {"duration": 8.0, "size": SIZE, "seed": seed, "actors": passers_by(scene, seed, duration=8.0)}
+    return Stage(scene=scene, **(fields | more))  # type: ignore[arg-type]
+
+
+def in_hall(*actors: Actor, **more: object) -> Stage:
+    return Stage(
+        scene=scenes.build("warehouse", 5), duration=10.0, size=SIZE, actors=actors, sensor=QUIET, **more
+    )  # type: ignore[arg-type]
+
+
+def changed(renderer: Renderer, index: int) -> np.ndarray:
+    """Pixels that differ from the empty scene."""
+    return np.abs(renderer.drawn(index).astype(np.int16) - renderer.canvas.clean).max(-1) > 8
+
+
+def digest(stage: Stage) -> str:
+    renderer = Renderer(stage)
+    return hashlib.sha256(b"".join(renderer.planes(k).tobytes() for k in (0, 60, 120))).hexdigest()
+
+
+def test_the_same_stage_gives_the_same_pixels_in_any_order_and_process() -> None:
+    stage = lively(light=Light(kind="night"), weather=Weather(kind="rain"), jolts=(Jolt(start=4, end=6),))
+    renderer = Renderer(stage)
+    forward = [renderer.planes(k).copy() for k in (0, 60, 120)]
+    backward = [renderer.planes(k).copy() for k in (120, 60, 0)][::-1]
+    for a, b in zip(forward, backward, strict=True):
+        np.testing.assert_array_equal(a, b)
+    code = (
+        "from tests.sim.test_render import digest, lively\n"
+        "from holmesvau.sim.world import *\n"
+        "night, rain = Light(kind='night'), Weather(kind='rain')\n"
+        "print(digest(lively(light=night, weather=rain, jolts=(Jolt(start=4, end=6),))))"
+    )
+    root = Path(__file__).parents[2]
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    assert other.stdout.strip() == hashlib.sha256(b"".join(p.tobytes() for p in forward)).hexdigest()
+
+
+def test_another_seed_gives_other_grain() -> None:
+    assert not np.array_equal(Renderer(lively()).planes(5), Renderer(lively(actors=(), seed=4)).planes(5))
+
+
+@pytest.mark.parametrize("action", ["walk", "lie", "hands_up", "crouch", "fall"])
+def test_a_person_is_drawn_inside_the_box_and_nowhere_else(action: str) -> None:
+    person = Actor(name="a", kind="person", track=stay(0, 10, 0.3, 7.0, heading=0.7, action=action))
+    renderer = Renderer(in_hall(person))
+    where = changed(renderer, 10)
+    box = renderer.box(person, 10 / 25)
+    assert box is not None and where.sum() > 60
+    left, top, right, bottom = box
+    rows, columns = np.nonzero(where)
+    shadow = 0.5 * renderer.camera.pixels_per_metre(0.3, 7.0)
+    assert columns.min() >= left - shadow and columns.max() <= right + shadow
+    assert rows.min() >= top - 2 and rows.max() <= bottom + shadow
+    assert where[int((top + bottom) / 2) - 8 : int((top + bottom) / 2) + 8, int(left) : int(right)].any()
+
+
+def test_a_walker_moves_across_the_picture_with_the_state() -> None:
+    person = Actor(name="a", kind="person", track=Steps(0, -1.5, 8).go((1.5, 8), speed=0.5).track())
+    renderer = Renderer(in_hall(person))
+    for index in (10, 70, 130):
+        state = person.at(index / 25)
+        assert state is not None
+        (u, _), _ = renderer.camera.project(np.array([state.x, state.y, 0.9]))
+        assert abs(np.nonzero(changed(renderer, index))[1].mean() - u) < 8
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS))
+def test_every_action_can_be_drawn_at_every_phase(action: str) -> None:
+    person = Actor(name="a", kind="person", track=stay(0, 10, 0.0, 7.0, action=action))
+    renderer = Renderer.__new__(Renderer)
+    renderer.__dict__ = HALL.__dict__
+    renderer.stage_actors([person])
+    for index in (0, 20, 60, 200):
+        assert changed(renderer, index).sum() > 50
+
+
+HALL = Renderer(in_hall())
+
+
+@pytest.mark.parametrize(
+    "kind", ["car", "van", "police car", "bike", "motorbike", "dog", "bag", "box", "door", "trolley"]
+)
+@pytest.mark.parametrize("heading", [0.0, 1.0, math.pi, -1.2])
+def test_vehicles_and_things_are_drawn_where_they_stand(kind: ActorKind, heading: float) -> None:
+    thing = Actor(
+        name="t", kind=kind, track=stay(0, 10, 0, 9.5, heading=heading), finish=Finish(colour=(150, 20, 20))
+    )
+    HALL.stage_actors([thing])
+    where = changed(HALL, 5)
+    box = HALL.box(thing, 0.2)
+    assert box is not None and where.sum() > 25
+    rows, columns = np.nonzero(where)
+    assert box[0] - 12 <= columns.mean() <= box[2] + 12 and box[1] - 12 <= rows.mean() <= box[3] + 12
+
+
+@pytest.mark.parametrize("kind", sorted(EFFECT_KINDS))
+def test_effects_change_the_picture_near_where_they_are(kind: ActorKind) -> None:
+    wall = 1.0 if kind in ("glass", "graffiti") else 0.0
+    finish = Finish(colour=(160, 30, 60))
+    effect = Actor(
+        name=kind,
+        kind=kind,
+        track=stay(0, 10, 0, 10, z=1.0 if wall else 0.0, wall=wall, size=1.2, strength=1.0),
+        finish=finish,
+    )
+    HALL.stage_actors([effect])
+    where = changed(HALL, 40)
+    box = HALL.box(effect, 1.6)
+    assert box is not None and where.sum() > 4
+    rows, columns = np.nonzero(where)
+    inside = (columns >= box[0]) & (columns <= box[2]) & (rows >= box[1] - 5) & (rows <= box[3] + 5)
+    assert inside.mean() > 0.95
+
+
+def test_a_person_behind_a_car_is_hidden_and_one_before_it_is_not() -> None:
+    car = Actor(
+        name="c", kind="van", track=stay(0, 10, 0, 9, heading=0.0), finish=Finish(colour=(240, 240, 240))
+    )
+    red = Look(
+        height=1.6, top=(250, 0, 0), bottom=(250, 0, 0), skin=(250, 0, 0), hair=(250, 0, 0), shoes=(250, 0, 0)
+    )
+    behind = Actor(name="b", kind="person", track=stay(0, 10, 0, 10.6), look=red)
+    before = Actor(name="f", kind="person", track=stay(0, 10, 0, 7.4), look=red)
+
+    def redness(*actors: Actor) -> int:
+        HALL.stage_actors(actors)
+        frame = HALL.drawn(5).astype(np.int16)
+        return int(((frame[..., 0] > 80) & (frame[..., 0] > frame[..., 1] + 60)).sum())
+
+    empty = redness(car)
+    assert redness(behind) > empty + 100
+    assert redness(car, behind) - empty < 0.35 * (redness(behind) - empty)
+    assert redness(car, before) > empty + 150
+
+
+def test_a_painted_shelf_hides_who_stands_behind_it() -> None:
+    scene = scenes.build("shop", 3)
+    place = scene.place("behind shelf 1")
+    renderer = Renderer(Stage(scene=scene, duration=2, size=SIZE, sensor=QUIET))
+    person = Actor(name="p", kind="person", track=stay(0, 2, place.x, place.y))
+    renderer.stage_actors([person])
+    seen = changed(renderer, 3).sum()
+    renderer.plate.distance[:] = 1e9
+    bare = Renderer(Stage(scene=scene, duration=2, size=SIZE, sensor=QUIET))
+    bare.plate.distance[:] = 1e9
+    bare.canvas = type(bare.canvas)(bare.plate)
+    bare.stage_actors([person])
+    assert seen < 0.97 * changed(bare, 3).sum()
+
+
+def test_light_changes_and_jolts_are_seen_in_their_time_only() -> None:
+    stage = in_hall(light_changes=(LightChange(start=2, end=4, factor=0.4),), jolts=(Jolt(start=6, end=8),))
+    renderer = Renderer(stage)
+    still = renderer.frame(0).astype(np.int16)
+    dark, shaken, after = renderer.frame(75), renderer.frame(155).astype(np.int16), renderer.frame(225)
+    assert dark.mean() < 0.7 * still.mean()
+    assert np.abs(shaken - still).mean() > 2
+    np.testing.assert_array_equal(after, still)
+
+
+def test_the_clock_runs_with_the_video() -> None:
+    stage = in_hall()
+    ticking = Renderer(
+        Stage(scene=stage.scene, duration=10, size=SIZE, sensor=Sensor(noise=0, clock="2031-03-02T23:14:05"))
+    )
+    assert np.array_equal(ticking.planes(0), ticking.planes(24))
+    assert not np.array_equal(ticking.planes(0), ticking.planes(25))
+
+
+def test_frames_that_are_not_there_are_refused() -> None:
+    with pytest.raises(InputError, match="frame 250"):
+        Renderer(in_hall()).planes(250)
+
+
+@pytest.mark.parametrize("wrong", [{"size": (321, 240)}, {"duration": 0.0}, {"fps": 0.5}])
+def test_impossible_stages_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        Stage(**({"scene": scenes.build("shop", 1), "duration": 1.0} | wrong))  # type: ignore[arg-type]
