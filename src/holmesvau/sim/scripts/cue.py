@@ -1,0 +1,308 @@
+"""What a script plays with: a scene, its floor, chance, clothes, and a slate on which it notes what happens.
+
+Scripts are written around a time 0 of their own, the moment at which things come together; the plan of a video moves
+the whole to its place on the timeline.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from holmesvau.sim.looks import Person
+from holmesvau.sim.scenes.kit import CAR_COLOURS
+from holmesvau.sim.scripts import wardrobe
+from holmesvau.sim.scripts.floor import Floor, Point
+from holmesvau.sim.scripts.truth import Beat, Happening, Kind, Noun, Phase
+from holmesvau.sim.track import Steps, Track
+from holmesvau.sim.world import Actor, ActorKind, Finish, Held, Jolt, LightChange, Look, Place, Scene
+
+T = TypeVar("T")
+
+# Pixels that a metre must have on a picture of 640 columns for what happens there to be told.
+CLOSE_ENOUGH = 20.0
+WALK, HURRY, RUN = 1.35, 2.0, 3.6
+
+SCENE_WORDS = {
+    "crossing": ("at a road crossing", "on the pavement"),
+    "street": ("on a street", "on the pavement"),
+    "car park": ("in a car park", "between the rows of cars"),
+    "shop": ("in a small shop", "in the aisle"),
+    "corridor": ("in a corridor", "in the corridor"),
+    "platform": ("on a station platform", "on the platform"),
+    "warehouse": ("in a warehouse", "in the aisle between the racks"),
+    "living room": ("in a living room", "in the middle of the room"),
+}
+OUT_OF = {
+    "crossing": "down the pavement", "street": "down the street", "car park": "out of the car park",
+    "shop": "out of the shop", "corridor": "down the corridor", "platform": "along the platform",
+    "warehouse": "out of the hall", "living room": "out of the room",
+}  # fmt: skip
+
+
+class NoRoomError(Exception):
+    """The scene at hand has no place for this script; another one is taken."""
+
+
+class Cue:
+    """One script's means and slate. `seconds` is how long its main act should last, `grey` an infrared camera."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        rng: np.random.Generator,
+        *,
+        split: str,
+        seconds: float,
+        grey: bool,
+        dark: bool,
+        name: str,
+    ) -> None:
+        self.floor, self.scene, self.rng = floor, floor.scene, rng
+        self.split, self.seconds, self.grey, self.dark, self.name = split, seconds, grey, dark, name
+        self.nouns: dict[str, Noun] = {}
+        self.words = {
+            "here": SCENE_WORDS[self.scene.name][0],
+            "at": SCENE_WORDS[self.scene.name][1],
+            "away": OUT_OF[self.scene.name],
+        }
+        self.busy: list[tuple[float, float, float]] = []
+        self.jolts: list[Jolt] = []
+        self.light_changes: list[LightChange] = []
+        self._beats: list[Beat] = []
+        self._actors: list[Actor] = []
+        self._looks: list[Look] = []
+
+    # Chance.
+
+    def between(self, low: float, high: float) -> float:
+        """A number between the two."""
+        return float(self.rng.uniform(low, high))
+
+    def chance(self, share: float) -> bool:
+        """True in that share of cases."""
+        return bool(self.rng.random() < share)
+
+    def one(self, things: Sequence[T]) -> T:
+        """One of the things.
+
+        Raises:
+            NoRoomError: when there are none.
+        """
+        if not things:
+            raise NoRoomError
+        return things[int(self.rng.integers(len(things)))]
+
+    # Places.
+
+    def place(self, *kinds: str, named: str = "") -> Place:
+        """A place of one of the kinds that the camera sees well.
+
+        Raises:
+            NoRoomError: when the scene has none.
+        """
+        found = [
+            p
+            for p in self.scene.places.values()
+            if p.kind in kinds and named in p.name and self.is_near(p.xy) and self.floor.in_view(p.xy, 0.05)
+        ]
+        return self.one(found)
+
+    def is_near(self, point: Point) -> bool:
+        """Whether people there are drawn large enough to be told apart."""
+        return self.scene.camera.pixels_per_metre(*point) >= CLOSE_ENOUGH
+
+    def open_spot(self, radius: float = 1.0, region: str = "") -> Point:
+        """A free floor point in view, with room around it.
+
+        Raises:
+            NoRoomError: when none is found.
+        """
+        regions = [r for r in self.scene.regions.values() if r.kind == "walk" and region in r.name]
+        for attempt in range(80):
+            chosen = regions[0] if attempt < 40 and not region else self.one(regions)
+            xs, ys = zip(*chosen.corners, strict=True)
+            spot = self.between(min(xs), max(xs)), self.between(min(ys), max(ys))
+            around = [
+                (spot[0] + dx, spot[1] + dy) for dx, dy in ((radius, 0), (-radius, 0), (0, 0.4), (0, -0.4))
+            ]
+            taken = any(math.dist(spot, (x, y)) < radius + r for x, y, r in self.busy)
+            if taken or not (self.floor.in_view(spot, 0.12) and self.is_near(spot)):
+                continue
+            if all(self.floor.is_free(p) and self.floor.in_view(p, 0.03) for p in around):
+                self.busy.append((*spot, radius + 0.6))
+                return spot
+        raise NoRoomError
+
+    def pair(self, gap: float = 0.85, spot: Point | None = None) -> tuple[Point, Point]:
+        """Two points that far apart around a spot, mostly side by side as the camera sees them."""
+        x, y = spot or self.open_spot()
+        turn = self.between(-0.5, 0.5) + (math.pi if self.chance(0.5) else 0.0)
+        dx, dy = math.cos(turn) * gap / 2, math.sin(turn) * gap / 2
+        return (x - dx, y - dy), (x + dx, y + dy)
+
+    def beside(self, place: Place, metres: float) -> Point:
+        """A free point that far to one side of a place, square to what it faces."""
+        for side in (1, -1) if self.chance(0.5) else (-1, 1):
+            turn = place.heading + side * math.pi / 2
+            spot = place.x + metres * math.cos(turn), place.y + metres * math.sin(turn)
+            if self.floor.is_free(spot) and self.floor.in_view(spot, 0.03):
+                return spot
+        raise NoRoomError
+
+    # People.
+
+    def person(
+        self,
+        role: str,
+        *,
+        person: Person | None = None,
+        hooded: bool | None = None,
+        carries: str | None = "",
+        known_as: str = "",
+    ) -> Look:
+        """Somebody dressed unlike the others of this script; texts may call them the `known_as` later on."""
+        look = wardrobe.dressed(self.rng, self.split, person=person, hooded=hooded, carries=carries)
+        for _ in range(20):
+            same = [o for o in self._looks if (o.person, o.top_name) == (look.person, look.top_name)]
+            if not same or look.top_kind == "uniform":
+                break
+            look = wardrobe.dressed(self.rng, self.split, person=person, hooded=hooded, carries=carries)
+        self._looks.append(look)
+        self.nouns[role] = wardrobe.noun(look, known_as, self.grey)
+        return look
+
+    def stranger(self) -> Look:
+        """Somebody whom texts do not name alone."""
+        return wardrobe.dressed(self.rng, self.split)
+
+    def paint(self) -> tuple[Finish, str]:
+        """A car's finish and how a text names the car."""
+        colour = self.one(list(CAR_COLOURS))
+        variant = self.one(["hatchback", "saloon", "suv"])
+        name = "car" if self.grey else f"{colour} car"
+        return Finish(colour=CAR_COLOURS[colour], name=colour, variant=variant), name
+
+    def arrive(
+        self, spot: Point, at: float, *, speed: float = WALK, action: str = "walk", held: Held = ""
+    ) -> Steps:
+        """Steps of somebody who has come from outside the picture and reaches `spot` at `at` seconds."""
+        sides = [end for end in self.floor.ways_in if math.dist(end, spot) > 1.5]
+        origin = self.one(sides or self.floor.ways_in)
+        aside = (origin[0], origin[1] + self.between(-0.15, 0.15))
+        way = self.floor.way(aside, spot)
+        metres = max(0.1, self.floor.length(aside, way))
+        return Steps(at - metres / speed, *aside, held=held).go(*way, speed=speed, action=action)
+
+    def walk_to(self, steps: Steps, spot: Point, *, speed: float = WALK, action: str = "walk") -> Steps:
+        """Go on to a spot around what stands between."""
+        return steps.go(*self.floor.way((steps.x, steps.y), spot), speed=speed, action=action)
+
+    def leave(
+        self, steps: Steps, *, speed: float = WALK, action: str = "walk", nearest: bool = True
+    ) -> Steps:
+        """Go out of the picture."""
+        here = (steps.x, steps.y)
+        ends = sorted(self.floor.ways_in, key=lambda end: math.dist(end, here))
+        ends = [end for end in ends if math.dist(end, here) > 0.5] or ends
+        end = ends[0] if nearest else self.one(ends)
+        return steps.go(*self.floor.way(here, end), speed=speed, action=action)
+
+    def flee(self, steps: Steps) -> Steps:
+        """Run out of the picture by the nearest way."""
+        return self.leave(steps, speed=self.between(3.2, 4.2), action="run")
+
+    # The slate.
+
+    def add(
+        self,
+        name: str,
+        track: Track | Steps,
+        *,
+        look: Look | None = None,
+        kind: ActorKind = "person",
+        finish: Finish | None = None,
+        layer: float = 0.0,
+    ) -> Track:
+        """Put somebody or something on the stage for the time of a track, which is returned."""
+        track = track.track() if isinstance(track, Steps) else track
+        self._actors.append(
+            Actor(
+                name=f"{self.name} {name}",
+                kind=kind,
+                track=track,
+                start=track.start,
+                end=track.end,
+                look=look or Look(),
+                finish=finish or Finish(),
+                layer=layer,
+            )
+        )
+        return track
+
+    def seen_until(self, track: Track, after: float) -> float:
+        """The time from which on the camera no longer sees somebody, looked for from `after` on."""
+        t = after
+        while t < track.end:
+            state = track(t)
+            if state is None or not self.scene.camera.sees(state.x, state.y):
+                break
+            t += 0.1
+        return min(t, track.end)
+
+    def seen_from(self, track: Track, until: float) -> float:
+        """The time at which somebody comes into view for good before `until`."""
+        t = until
+        while t > track.start:
+            state = track(t)
+            if state is not None and not self.scene.camera.sees(state.x, state.y):
+                break
+            t -= 0.1
+        return max(t, track.start)
+
+    def first_seen(self, track: Track) -> float:
+        """The time at which somebody is in the picture for the first time.
+
+        Raises:
+            NoRoomError: when they never are.
+        """
+        t = track.start
+        while (state := track(t)) is not None:
+            if self.scene.camera.sees(state.x, state.y):
+                return t
+            t += 0.1
+        raise NoRoomError
+
+    def beat(self, phase: Phase, start: float, end: float, *texts: str, weight: float = 1.0) -> None:
+        """Note what happens from `start` to `end` seconds; nothing when that is too short to be seen."""
+        if end - start > 0.15:
+            self._beats.append(Beat(phase, start, end, texts, weight))
+
+    def happening(self, kind: Kind, label: str, reasons: tuple[str, ...] = ()) -> Happening:
+        """All that was noted.
+
+        Raises:
+            NoRoomError: when nothing was.
+        """
+        if not self._beats:
+            raise NoRoomError
+        return Happening(
+            kind=kind,
+            label=label,
+            beats=tuple(sorted(self._beats, key=lambda beat: beat.start)),
+            nouns=self.nouns,
+            words=self.words,
+            actors=tuple(self._actors),
+            reasons=reasons,
+            busy=tuple(self.busy),
+            jolts=tuple(self.jolts),
+            light_changes=tuple(self.light_changes),
+        )
+
+
+def scene_has_road(scene: Scene) -> bool:
+    """Whether cars drive through the scene."""
+    return any(route.kind == "drive" for route in scene.routes.values())
