@@ -39,15 +39,15 @@ class Mesh:
         flat = np.abs(self.points)
         self.half_length, self.half_width = float(flat[:, 0].max()), float(flat[:, 1].max())
         self.height = float(self.points[:, 2].max())
-        self._fills: dict[tuple[int, ...], list[Fill]] = {}
+        self._fills: dict[tuple[float, ...], list[Fill]] = {}
 
     def fills(self, state: State, tones: Tones) -> list[Fill]:
-        """The faces' colours under the light, kept by half metre and by a twelfth of a turn."""
-        extra = state.extra
+        """The faces' colours under the light, kept by two metres and by a twelfth of a turn."""
+        extra, (x, y) = state.extra, tones.wide_cell(state.x, state.y)
         key = (
             id(tones),
-            math.floor(state.x * 2),
-            math.floor(state.y * 2),
+            x,
+            y,
             round(state.heading * 8),
             round(8 * extra.get("damage", 0)),
             round(4 * extra.get("lights", 0)),
@@ -73,7 +73,7 @@ class Mesh:
         if damage:
             dent = np.random.default_rng(len(self.colours)).uniform(1 - 0.7 * damage, 1.0, len(colours))
             colours *= dent[:, None]
-        fills = tones.fills(np.clip(colours, 0, 1), state.x, state.y)
+        fills = tones.fills(np.clip(colours, 0, 1), *tones.wide_cell(state.x, state.y))
         for k, lamp in enumerate(self.lamps):
             if lamp == "head" and state.extra.get("lights", 0) > 0:
                 fills[k] = (255, 250, 226, 255)

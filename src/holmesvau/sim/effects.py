@@ -153,33 +153,18 @@ def _fire(
         life = float(lives[k])
         rise = life * size * (0.7 + 0.9 * c) * (0.5 + 0.5 * strength)
         sway = size * ((d - 0.5) * 0.95 * (1 - 0.75 * life) + 0.10 * math.sin(age * 9 + 20 * a) * life)
-        half = per_metre * size * (0.27 * (1 - life) ** 0.7 + 0.04) * (0.5 + 0.5 * strength)
+        half = per_metre * size * (0.31 * (1 - life) ** 0.6 + 0.05) * (0.5 + 0.5 * strength)
         x, y = _at(camera, state, rise, sway)
-        hot = (1 - life) ** 1.4
-        colour = _grey(light, (255 - 30 * life, 74 + 130 * hot, 14 + 70 * hot * hot))
-        _put(
-            canvas,
-            k,
-            x,
-            y,
-            half,
-            colour,
-            0.62 * strength * min(1.0, 2.5 * (1 - life)),
-            add=False,
-            stretch=1.7,
-        )
-        if life < 0.35:
-            _put(
-                canvas,
-                k + 1,
-                x,
-                y,
-                half * 0.5,
-                _grey(light, (120, 90, 30)),
-                0.5 * strength,
-                add=True,
-                stretch=1.5,
-            )
+        hot = (1 - life) ** 1.3
+        colour = _grey(light, (255 - 45 * life, 60 + 130 * hot, 8 + 44 * hot * hot))
+        cover = 0.50 * strength * min(1.0, 2.2 * (1 - life))
+        _put(canvas, k, x, y, half, colour, cover, add=False, stretch=1.8)
+    for k in range(4):
+        beat = 0.5 + 0.5 * math.sin(age * (11 + 3 * k) + 5 * numbers[k, 0])
+        x, y = _at(camera, state, size * (0.16 + 0.10 * beat), size * 0.2 * (k - 1.5))
+        half = per_metre * size * (0.17 + 0.07 * beat) * (0.5 + 0.5 * strength)
+        core = _grey(light, (255, 214, 112))
+        _put(canvas, k, x, y, half, core, (0.5 + 0.3 * beat) * strength, add=False, stretch=2.0)
 
 
 def _smoke(

@@ -49,14 +49,14 @@ def draw(
         _footprint(canvas, camera, state, faces.half_length, faces.half_width, distance)
     if not tones.light.sunny:
         return
-    if world is not None and _sunlit(tones, state):
+    if world is not None and _sunlit(tones, state.x, state.y):
         _person(canvas, camera, world[: len(J)], state, tones, distance)
-    elif actor.kind in bodies.MESH_VEHICLES and _sunlit(tones, state):
+    elif actor.kind in bodies.MESH_VEHICLES and _sunlit(tones, *tones.wide_cell(state.x, state.y)):
         _vehicle(canvas, camera, actor, state, tones, distance)
 
 
-def _sunlit(tones: Tones, state: State) -> bool:
-    here, _ = tones.light_at(state.x, state.y)
+def _sunlit(tones: Tones, x: float, y: float) -> bool:
+    here, _ = tones.light_at(x, y)
     return bool(here.sum() > tones.light.sky.sum() * 0.82 + 0.2 * tones.light.sunshine.sum())
 
 

@@ -12,6 +12,7 @@ from holmesvau.sim.lighting import Illumination, develop
 Floats = npt.NDArray[np.float64]
 Fill = tuple[int, int, int, int]
 CELL = 0.5
+WIDE_CELL = 2.0
 
 
 class Tones:
@@ -37,6 +38,10 @@ class Tones:
             veil = self.light.veil(max(ahead, 0.1))
             self._cells[cell] = (self.light.at(*middle), 0.0 if veil is None else float(veil))
         return self._cells[cell]
+
+    def wide_cell(self, x: float, y: float) -> tuple[float, float]:
+        """The middle of the two-metre cell at a place: as fine as the light on a vehicle needs to be."""
+        return (math.floor(x / WIDE_CELL) + 0.5) * WIDE_CELL, (math.floor(y / WIDE_CELL) + 0.5) * WIDE_CELL
 
     def pair(self, colours: Floats, x: float, y: float) -> tuple[list[Fill], list[Fill]]:
         """The shaded and the lit tone of every colour `[n, 3]`; the array itself is the key of what is
