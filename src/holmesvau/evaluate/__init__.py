@@ -1,0 +1,11 @@
+"""Evaluation (paper §5): detection and text figures, with intervals, for any system's predictions.
+
+evaluate.detection.frame_metrics(labels, scores)      # auc, ap
+evaluate.text.score(hypotheses, references)           # bleu[4], bleu_sum, cider, meteor, rouge_l
+"""
+
+from __future__ import annotations
+
+from holmesvau.evaluate import detection
+
+__all__ = ["detection"]
