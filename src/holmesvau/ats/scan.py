@@ -102,7 +102,7 @@ def scan(
     path = Path(video.info.path)
     stored = config.cache and not video.info.is_live and path.is_file()
     identity = _identity(path)
-    recipe = _recipe(encoder, config, store.content(path) if stored else "")
+    recipe = recipe_of(encoder, config, store.content(path) if stored else "")
     if stored and (found := store.find(recipe)) is not None:
         features, warnings = features_of(found, recipe), tuple(found.notes["warnings"])
         return ScanResult(features, 0.0, 0.0, 0.0, time.perf_counter() - started, 0, 0, True, warnings)
@@ -240,7 +240,8 @@ def _no_room(error: OSError | None) -> OutputError:
     )
 
 
-def _recipe(encoder: Encoder, config: ScanConfig, content: str) -> Recipe:
+def recipe_of(encoder: Encoder, config: ScanConfig, content: str) -> Recipe:
+    """What the scan of a file with this content (`FeatureStore.content`) is stored under."""
     return Recipe(
         content=content,
         stride=config.stride,

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from holmesvau.errors import VideoError
-from holmesvau.types import IndexArray, VideoInfo
+from holmesvau.types import FloatArray, IndexArray, VideoInfo
 from holmesvau.video.choice import Choice
 from holmesvau.video.convert import Picture
 from holmesvau.video.loss import Losses
@@ -60,13 +60,18 @@ class PictureFolder:
     def close(self) -> None:
         """Nothing stays open."""
 
+    @property
+    def seconds(self) -> FloatArray:
+        """Times `[T]` of all pictures."""
+        return np.arange(len(self._files)) / self.fps
+
     def converter(self, size: tuple[int, int] | None) -> PictureConverter:
         """To RGB of `size` (width, height), or as large as the first picture."""
         return PictureConverter(size or (self.info.width, self.info.height))
 
     def walk(self, choice: Choice, stopped: threading.Event) -> Iterator[tuple[int, float, Image.Image]]:
         """The chosen pictures in order: number, seconds, picture. Each picture counts as a keyframe."""
-        for shown in self.fetch(choice.ranks(np.arange(len(self._files)) / self.fps, None)):
+        for shown in self.fetch(choice.ranks(self.seconds, None)):
             if stopped.is_set():
                 return
             yield shown

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from av.video.frame import VideoFrame
 
 from holmesvau.errors import InputError, VideoError
-from holmesvau.types import IndexArray, VideoInfo
+from holmesvau.types import FloatArray, IndexArray, VideoInfo
 from holmesvau.video.choice import Choice
 from holmesvau.video.convert import Converter, orientation
 from holmesvau.video.loss import Losses
@@ -59,6 +59,11 @@ class LiveStream:
         """Hang up."""
         self._session.stopped.set()
         self._session.close()
+
+    @property
+    def seconds(self) -> FloatArray:
+        """Raises InputError: a live source has no list of its frames."""
+        raise InputError(f"{self._source.name}: a live source does not tell its frames beforehand.")
 
     def converter(self, size: tuple[int, int] | None) -> Converter:
         """To upright RGB of `size` (width, height), or as large as the first frame."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from holmesvau.errors import InputError, VideoError
-from holmesvau.types import FrameBatch, IndexArray, Span, VideoInfo
+from holmesvau.types import FloatArray, FrameBatch, IndexArray, Span, VideoInfo
 from holmesvau.video.choice import Choice
 from holmesvau.video.convert import Picture
 from holmesvau.video.folder import PictureFolder
@@ -43,6 +43,8 @@ class _Pictures(Protocol):
 
     @property
     def info(self) -> VideoInfo: ...
+    @property
+    def seconds(self) -> FloatArray: ...
     def close(self) -> None: ...
     def converter(self, size: tuple[int, int] | None) -> _Converter: ...
     def walk(self, choice: Choice, stopped: threading.Event) -> Iterator[tuple[int, float, Any]]: ...
@@ -111,6 +113,15 @@ class Video:
     def info(self) -> VideoInfo:
         """Size, rate, length. For a file the first look reads all its packets (not its pictures) once."""
         return self._pictures.info
+
+    def within(self, span: Span | None = None) -> IndexArray:
+        """The numbers of all frames, or of those shown in `span` (seconds), rising; nothing is decoded.
+
+        Raises:
+            InputError: when the source is live.
+        """
+        self._check_open()
+        return Choice(span=span).ranks(self._pictures.seconds, None)
 
     def frames(
         self,
