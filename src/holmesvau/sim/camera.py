@@ -117,13 +117,14 @@ class Camera:
         """The inverse of `straight`, for pixels counted from the middle; two steps reach a hundredth of a
         pixel.
         """
-        target = off * (1 + 0.9 * self.bend)
-        half_square = (self.width / 2) ** 2
-        limit = 4.0
-        bent = off
-        for _ in range(3):
-            square = np.minimum(np.einsum("...i,...i->...", bent, bent) / half_square, limit)
-            bent = target / (1 + self.bend * square)[..., None]
+        square = np.einsum("...i,...i->...", off, off) * (4 * self.bend / self.width**2)
+        whole = 1 + 0.9 * self.bend
+        # Far outside the picture the bend would fold back: there it stays as at two half widths.
+        square = np.minimum(square, 4.0 * self.bend)
+        scale = np.ones_like(square)
+        for _ in range(4):
+            scale = whole / (1 + square * scale * scale)
+        bent: Floats = off * scale[..., None]
         return bent
 
     def floor(self, pixels: Floats, z: float = 0.0) -> Floats:

@@ -153,22 +153,30 @@ class Illumination:
         level: Floats = 1.35 * self.light.level * beam * (0.35 + 0.65 * cosine) / (1 + (far / reach) ** 2.2)
         return level
 
+    @cached_property
+    def _casting(self) -> Floats:
+        """`[8, M, 1]`: x, y, half sizes, cosine and sine of heading, foot and top of what casts shadows."""
+        rows = [
+            (o.x, o.y, o.half_u, o.half_v, math.cos(o.heading), math.sin(o.heading), o.z0, o.z1)
+            for o in self.solids
+            if o.casts
+        ]
+        return single(rows).reshape(-1, 8).T[..., None]
+
     def _sunlit(self, places: Floats) -> Floats:
         """1 where the sun reaches, 0 in a shadow."""
+        casting = self._casting
         lit = np.ones(len(places), np.float32)
-        for solid in self.solids:
-            if not solid.casts:
-                continue
-            c, s = math.cos(solid.heading), math.sin(solid.heading)
-            dx, dy = places[:, 0] - solid.x, places[:, 1] - solid.y
-            pu, pv = c * dx + s * dy, c * dy - s * dx
-            du, dv = float(c * self.sun[0] + s * self.sun[1]), float(c * self.sun[1] - s * self.sun[0])
-            near, far = _slab(pu, du, solid.half_u), _slab(pv, dv, solid.half_v)
-            up0 = (solid.z0 - places[:, 2]) / self.sun[2]
-            up1 = (solid.z1 - places[:, 2]) / self.sun[2]
-            enter = np.maximum(np.maximum(near[0], far[0]), up0)
-            leave = np.minimum(np.minimum(near[1], far[1]), up1)
-            lit[(enter < leave) & (leave > 0.04) & (enter > -0.02)] = 0.0
+        # Few places meet all solids at once, many places one solid after the other: memory stays small.
+        each = casting.shape[1] if len(places) < 64 else 1
+        for first in range(0, casting.shape[1], max(1, each)):
+            x, y, half_u, half_v, c, s, z0, z1 = casting[:, first : first + each]
+            dx, dy = places[:, 0] - x, places[:, 1] - y
+            near = _slab(c * dx + s * dy, c * self.sun[0] + s * self.sun[1], half_u)
+            far = _slab(c * dy - s * dx, c * self.sun[1] - s * self.sun[0], half_v)
+            enter = np.maximum(np.maximum(near[0], far[0]), (z0 - places[:, 2]) / self.sun[2])
+            leave = np.minimum(np.minimum(near[1], far[1]), (z1 - places[:, 2]) / self.sun[2])
+            lit[((enter < leave) & (leave > 0.04) & (enter > -0.02)).any(0)] = 0.0
         return lit
 
     def _corners(self, places: Floats, normals: Floats, own: npt.NDArray[np.int16]) -> Floats:
@@ -272,10 +280,9 @@ class Illumination:
         return share
 
 
-def _slab(p: Floats, d: float, half: float) -> tuple[Floats, Floats]:
-    if abs(d) < 1e-6:
-        inside = np.abs(p) <= half
-        return np.where(inside, -np.inf, np.inf), np.where(inside, np.inf, -np.inf)
+def _slab(p: Floats, d: Floats, half: Floats) -> tuple[Floats, Floats]:
+    """Where rays from `p` along `d` enter and leave the slab from -half to half."""
+    d = np.where(np.abs(d) < 1e-6, np.float32(1e-6), d)
     a, b = (-half - p) / d, (half - p) / d
     return np.minimum(a, b), np.maximum(a, b)
 
