@@ -1,4 +1,4 @@
-"""`holmesvau data`: look a dataset over, count it, cut it into files."""
+"""`holmesvau data`: look a dataset over, count it, cut it into files; `data_formats` has its other verbs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from holmesvau.cli import data_tables, options, progress
+from holmesvau.cli import data_formats, data_tables, options, progress
 
 app = typer.Typer(
     name="data",
-    help="Check, count and cut datasets in HIVAU-70k's form.",
+    help="Check, count, cut, build and exchange datasets in HIVAU-70k's form.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+app.command("import")(data_formats.import_)
+app.command()(data_formats.export)
+app.command()(data_formats.instructions)
 
 # What `check` and `split` end with when they did their work and found something (2 is for bad input).
 EXIT_WARNINGS, EXIT_ERRORS = 4, 5

@@ -32,7 +32,7 @@ from holmesvau.hivau.formats.webvtt import WebVtt
 from holmesvau.hivau.problems import Findings, Problem
 from holmesvau.hivau.schema import VideoAnnotation
 
-__all__ = ["Format", "Native", "formats", "get", "guess", "load", "lost", "save"]
+__all__ = ["Format", "Native", "by_suffix", "formats", "get", "guess", "load", "lost", "save"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def save(annotations: Annotations, path: str | Path, name: str | None = None, **
         MissingPartError: when a library that writes it is not installed.
     """
     path = Path(path)
-    get(name or _by_suffix(path), **options).write(annotations, path)
+    get(name or by_suffix(path), **options).write(annotations, path)
     return path
 
 
@@ -147,7 +147,7 @@ def guess(path: str | Path) -> str:
                 return name
         raise InputError(f"{path}: a folder without .eaf or .vtt files. Give a file, or name the format.")
     if path.suffix.lower() != ".json":
-        return _by_suffix(path)
+        return by_suffix(path)
     try:
         value = json.loads(read_text(path))
     except (json.JSONDecodeError, RecursionError) as error:
@@ -155,7 +155,12 @@ def guess(path: str | Path) -> str:
     return _by_content(value, path)
 
 
-def _by_suffix(path: Path) -> str:
+def by_suffix(path: Path) -> str:
+    """The format that an ending tells.
+
+    Raises:
+        InputError: when it tells none, as `.json` does.
+    """
     for name in ("csv", "elan", "parquet", "webvtt"):
         if path.suffix.lower() == get(name).suffix:
             return name
