@@ -6,6 +6,6 @@ evaluate.text.score(hypotheses, references)           # bleu[4], bleu_sum, cider
 
 from __future__ import annotations
 
-from holmesvau.evaluate import detection
+from holmesvau.evaluate import detection, text
 
-__all__ = ["detection"]
+__all__ = ["detection", "text"]

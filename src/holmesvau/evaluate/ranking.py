@@ -81,8 +81,8 @@ class _Rows:
     def cumulated(self, weights: CountArray, total: int) -> CountArray:
         """Frames in the first 0, 1 … R rows, `int64[R + 1]`; `total` is the last of them."""
         # Half the memory to pass through is a third of the time, where the total fits.
-        kind: type[np.int32] | type[np.int64] = np.int32 if total < 2**31 else np.int64
-        times: npt.NDArray[np.integer[Any]] = weights.astype(kind)[self.video]
+        kind = np.dtype(np.int32 if total < 2**31 else np.int64)
+        times: npt.NDArray[Any] = weights.astype(kind)[self.video]
         if self.count is not None:
             times = times * self.count
         found = np.zeros(len(self.video) + 1, np.int64)
