@@ -42,6 +42,9 @@ def generate(
     ] = None,
     events: Annotated[int, typer.Option("--events", min=1, help="The most anomalies in a video.")] = 3,
     busy: Annotated[float, typer.Option("--busy", help="How much ordinary life there is; 1 is usual.")] = 1.0,
+    background: Annotated[
+        str | None, typer.Option("--background", help="Stage things in this video or picture of your own.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", "-j", min=1, help="Processes; one a core by default.")
     ] = None,
@@ -65,9 +68,10 @@ def generate(
             anomalous_share=anomalous_share,
             events=events,
             busy=busy,
+            background=background,
             workers=workers,
             progress=bar,
-            **chosen,  # type: ignore[arg-type]
+            **chosen,
         )
     if as_json:
         options.print_json(
@@ -86,8 +90,8 @@ def generate(
         return
     kept = len(made.videos) - made.rendered
     sys.stdout.write(
-        f"{made.root}: {len(made.videos)} videos ({made.anomalous} anomalous, {made.seconds / 60:.1f} minutes), "
-        f"{made.rendered} rendered, {kept} there before\n"
+        f"{made.root}: {len(made.videos)} videos ({made.anomalous} anomalous, "
+        f"{made.seconds / 60:.1f} minutes), {made.rendered} rendered, {kept} there before\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""Contact sheets of staged things: each class of anomaly and each hard negative as a row of frames in time."""
+"""Contact sheets of what is staged: each class of anomaly and each hard negative as a row of frames."""
 
 from __future__ import annotations
 

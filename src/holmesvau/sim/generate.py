@@ -27,7 +27,7 @@ from holmesvau.hivau.instructions.rows import RowForm, write_instructions
 from holmesvau.hivau.layout import Place
 from holmesvau.hivau.schema import VideoAnnotation
 from holmesvau.sim import scenes as scene_names
-from holmesvau.sim.plan import Settings, plan
+from holmesvau.sim.plan import OWN, Settings, plan
 from holmesvau.sim.scripts import ANOMALIES
 
 DATASET = "sim"
@@ -64,19 +64,21 @@ def generate(
     classes: Sequence[str] = tuple(ANOMALIES),
     events: int = 3,
     busy: float = 1.0,
+    background: str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Generated:
     """Render a split of simulated CCTV videos with their truth, in the form of HIVAU-70k (paper §3.2).
 
-    `duration` is seconds, 5 to 90,000, or a range of them; `events` the most anomalies in one video; `busy` scales how
-    much ordinary life there is. `split` is train, val or test: their scenes and clothes are disjoint. The same
-    arguments give the same pixels before encoding and the same texts, whatever `workers` is (default: all cores).
-    A video that is there already is not rendered again, so that an interrupted call goes on when repeated.
+    `duration` is seconds, 5 to 90,000, or a range of them; `events` the most anomalies in one video; `busy`
+    scales how much ordinary life there is. `split` is train, val or test: their scenes and clothes are
+    disjoint. The same arguments give the same pixels before encoding and the same texts, whatever `workers`
+    is (default: all cores). A video that is there already is not rendered again, so that an interrupted
+    call goes on when repeated.
 
     Raises:
-        InputError: for an argument out of its range, or when the folder holds this split made with other settings.
-        OutputError: when a file cannot be written.
+        InputError: for an argument out of its range, or when the folder holds this split made with other
+        settings. OutputError: when a file cannot be written.
     """
     low, high = duration if isinstance(duration, tuple) else (duration, duration)
     settings = Settings(
@@ -86,10 +88,11 @@ def generate(
         size=(int(size[0]), int(size[1])),
         fps=float(fps),
         anomalous_share=anomalous_share,
-        scenes=tuple(scenes),
+        scenes=tuple(scenes) if background is None else (OWN,),
         classes=tuple(classes),
         events=events,
         busy=busy,
+        background="" if background is None else str(background),
     )
     if num_videos < 1:
         raise InputError(f"num_videos {num_videos}: give a number from 1 on.")
@@ -129,7 +132,7 @@ def _all(root: Path, settings: Settings, count: int, workers: int) -> Iterator[t
 
 
 def make(root: Path, settings: Settings, number: int) -> Result:
-    """Plan a video and render it unless it is there; its annotation, its record, and whether it was rendered."""
+    """Plan a video and render it unless it is there: annotation, record, and whether it was rendered."""
     from holmesvau.sim.encode import write
 
     planned = plan(settings, number)
@@ -165,8 +168,8 @@ def _claim(root: Path, settings: Settings) -> None:
     if found != wanted:
         other = sorted(key for key in wanted if found.get(key) != wanted[key])
         raise InputError(
-            f"{root}: holds a {settings.split} split made with other settings ({', '.join(other)}). Give another folder, "
-            "or the settings it was made with."
+            f"{root}: holds a {settings.split} split made with other settings ({', '.join(other)}). "
+            "Give another folder, or the settings it was made with."
         )
 
 
@@ -217,8 +220,8 @@ def _ground_truth_line(record: dict[str, Any], split: str) -> str:
 def load_truth(root: str | Path, split: str = "train", *, of: str = "events") -> list[GroundTruth]:
     """Frame labels of a generated split, each interval with its own class.
 
-    `of="hard_negatives"` gives the hard negatives' frames instead, under their own labels: what a detector should not
-    fire on.
+    `of="hard_negatives"` gives the hard negatives' frames instead, under their own labels: what a detector
+    should not fire on.
 
     Raises:
         InputError: when the folder has no such split, or `of` is something else.
@@ -235,7 +238,9 @@ def load_truth(root: str | Path, split: str = "train", *, of: str = "events") ->
             name=record["name"],
             path=Place(DATASET, split, record["name"]).path,
             labels=tuple(dict.fromkeys(noted["label"] for noted in record[of])),
-            intervals=tuple(Interval(*noted["frames"], (noted["label"],)) for noted in record[of]),
+            intervals=tuple(
+                Interval(noted["frames"][0], noted["frames"][1], (noted["label"],)) for noted in record[of]
+            ),
             num_frames=record["num_frames"],
         )
         for record in videos

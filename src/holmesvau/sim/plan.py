@@ -1,7 +1,7 @@
 """The plan of one video: its scene, light and camera, what happens when, and the truth in words and frames.
 
-A plan is a pure function of the settings and the video's number: the same on any machine and for any number of
-processes. Nothing is rendered here.
+A plan is a pure function of the settings and the video's number: the same on any machine and for any number
+of processes. Nothing is rendered here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,17 @@ from holmesvau.types import Span
 
 # Scenes of different splits are built from seeds that no other split uses.
 _SEEDS = {"train": 0, "val": 1_000_000, "test": 2_000_000}
+# The name of the scene that is one's own footage.
+OWN = "footage"
 # Seconds between two ordinary things, on average.
-_PACE = {"crossing": 4.0, "street": 5.0, "car park": 8.0, "shop": 9.0, "corridor": 10.0, "platform": 7.0, "warehouse": 12.0, "living room": 16.0}  # fmt: skip
+_PACE = {
+    "crossing": 4.0, "street": 5.0, "car park": 8.0, "shop": 9.0,
+    "corridor": 10.0, "platform": 7.0, "warehouse": 12.0, "living room": 16.0,
+    OWN: 20.0,
+}  # fmt: skip
 _SHARES = {
-    "passing": 4.0, "driving": 4.0, "waiting": 2.0, "talking": 1.2, "shopping": 2.5, "queueing": 1.0, "cycling": 1.0,
-    "dog walk": 0.8, "parking": 1.5, "working": 3.0,
+    "passing": 4.0, "driving": 4.0, "waiting": 2.0, "talking": 1.2, "shopping": 2.5, "queueing": 1.0,
+    "cycling": 1.0, "dog walk": 0.8, "parking": 1.5, "working": 3.0,
 }  # fmt: skip
 
 
@@ -39,8 +46,9 @@ _SHARES = {
 class Settings:
     """What the videos are to be like.
 
-    `duration` is seconds, or a lowest and a highest number of them; `size` pixels; `scenes` and `classes` limit what is
-    drawn from; `anomalous_share` of the videos hold `events` anomalies at most.
+    `duration` is seconds, or a lowest and a highest number of them; `size` pixels; `scenes` and `classes`
+    limit what is drawn from; `background` is a video or picture to stage things in instead;
+    `anomalous_share` of the videos hold `events` anomalies at most.
     """
 
     seed: int
@@ -53,6 +61,7 @@ class Settings:
     classes: tuple[str, ...] = tuple(ANOMALIES)
     events: int = 3
     busy: float = 1.0
+    background: str = ""
 
     def __post_init__(self) -> None:
         wardrobe.check_split(self.split)
@@ -66,7 +75,7 @@ class Settings:
         if self.events < 1:
             raise InputError(f"events {self.events}: give the most anomalies in a video, 1 or more.")
         for name in self.scenes:
-            if name not in scenes.NAMES:
+            if name not in scenes.NAMES and not (self.background and name == OWN):
                 raise InputError(f"No scene is called {name!r}; there are {', '.join(scenes.NAMES)}.")
         for label in self.classes:
             if label not in ANOMALIES:
@@ -106,8 +115,8 @@ def plan(settings: Settings, number: int) -> Plan:
         if made is not None:
             return made
     raise InputError(
-        f"Video {number}: no anomaly of {', '.join(settings.classes)} finds room in {', '.join(settings.scenes)} within "
-        f"{settings.duration[1]:g} s. Allow more classes or scenes."
+        f"Video {number}: no anomaly of {', '.join(settings.classes)} finds room in "
+        f"{', '.join(settings.scenes)} within {settings.duration[1]:g} s. Allow more classes or scenes."
     )
 
 
@@ -123,13 +132,13 @@ def _label(settings: Settings, number: int, attempt: int) -> str:
 
 def _planned(settings: Settings, number: int, label: str, rng: np.random.Generator) -> Plan | None:
     suited = [name for name in settings.scenes if not label or label in SUITED[name]]
-    scene = scenes.build(
-        suited[int(rng.integers(len(suited)))], _SEEDS[settings.split] + int(rng.integers(1_000_000))
-    )
+    chosen = suited[int(rng.integers(len(suited)))]
+    scene_seed = _SEEDS[settings.split] + int(rng.integers(1_000_000))
+    scene = _own(settings.background) if settings.background else scenes.build(chosen, scene_seed)
     low, high = settings.duration
     duration = low * (high / low) ** float(rng.uniform())
     duration = max(1, round(duration * settings.fps)) / settings.fps
-    light = draw_light(scene, label, rng)
+    light = Light() if settings.background else draw_light(scene, label, rng)
     timeline = Timeline(settings, scene, light, duration, rng)
     if label:
         timeline.put_anomalies(label)
@@ -151,6 +160,7 @@ def _planned(settings: Settings, number: int, label: str, rng: np.random.Generat
         ),
         jolts=tuple(jolt for h in timeline.all for jolt in h.jolts),
         light_changes=tuple(change for h in timeline.all for change in h.light_changes),
+        background=settings.background,
     )
     name = f"{settings.split}_{settings.seed}_{number:05d}"
     footage = Footage(
@@ -161,7 +171,7 @@ def _planned(settings: Settings, number: int, label: str, rng: np.random.Generat
         when={"dusk": " at dusk", "night": " at night", "infrared": " at night, in infrared light"}.get(
             light.kind, "" if scene.indoor else " by day"
         ),
-        anybody=lambda span: _anybody(stage, span),
+        anybody=lambda span: bool(settings.background) or _anybody(stage, span),
     )
     annotation = annotate(footage, timeline.anomalies, timeline.ordinary, rng)
     return Plan(name, stage, annotation, _record(name, stage, annotation, timeline))
@@ -207,7 +217,7 @@ class Timeline:
             return None
 
     def put_anomalies(self, label: str) -> None:
-        """One anomaly of the class, and in longer videos up to `settings.events` in all, each in its own part."""
+        """One anomaly of the class; in longer videos up to `settings.events` in all, each in its own part."""
         most = 1 if self.duration < 50 else 2 if self.duration < 100 else 3
         number = int(self.rng.integers(1, min(most, self.settings.events) + 1))
         slot = self.duration / number
@@ -285,7 +295,7 @@ class Timeline:
             t += float(self.rng.exponential(pace)) + 0.3
 
     def _collides(self, new: Happening, others: Sequence[Happening]) -> bool:
-        """Whether the new one walks through a disc that another has taken at the time, or the other way round."""
+        """Whether one of them walks through a disc of floor that another has taken at the time."""
         for other in others:
             if other.label == "Burglary" and new.start < other.end + 6 and new.end > other.start - 6:
                 return True
@@ -306,6 +316,14 @@ def _crosses(walker: Happening, holder: Happening, wait: float) -> bool:
     return False
 
 
+@cache
+def _own(path: str) -> Scene:
+    """The scene around one's own footage: looked at once a process."""
+    from holmesvau.sim.background import scene_of
+
+    return scene_of(path)
+
+
 def _anybody(stage: Stage, span: Span) -> bool:
     """Whether the camera sees a person or a vehicle at some time of the span."""
     for actor in stage.actors:
@@ -319,7 +337,7 @@ def _anybody(stage: Stage, span: Span) -> bool:
 
 
 def _record(name: str, stage: Stage, annotation: VideoAnnotation, timeline: Timeline) -> dict[str, Any]:
-    """What the released format has no room for: exact frames, phases, hard negatives, and how the scene was drawn."""
+    """What the released format has no room for: exact frames, phases, hard negatives, the scene."""
     fps = stage.fps
 
     def noted(happening: Happening) -> dict[str, Any]:

@@ -84,6 +84,10 @@ SUITED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Vandalism", "Abuse",
         ),
         "warehouse": ("Arson", "Assault", "Burglary", "Explosion", "Fall", "Fighting", "Shooting", "Arrest"),
+        "footage": (
+            "Abuse", "Arrest", "Arson", "Assault", "Explosion", "Fall", "Fighting", "Riot", "Robbery", "Shooting",
+            "Stealing",
+        ),
         "living room": ("Abuse", "Assault", "Burglary", "Fall", "Fighting", "Arrest", "Shooting", "Arson"),
     }
 )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from holmesvau.sim.scripts.cue import Cue, NoRoomError, Point, scene_has_road
+from holmesvau.sim.scripts.cue import Cue, NoRoomError, scene_has_road
+from holmesvau.sim.scripts.floor import Point
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps
 from holmesvau.sim.world import Finish, Jolt, LightChange, Route
@@ -47,7 +48,7 @@ def explosion(cue: Cue) -> Happening:
     for kind in ("fire", "smoke"):
         burns = Steps(0.3, x, y).set(size=size * 0.7, strength=0.6).wait(1.5).set(strength=1.0)
         burns.until(end - 0.5).set(strength=0.0).wait(0.5)
-        cue.add(kind, burns, kind=kind)  # type: ignore[arg-type]
+        cue.add(kind, burns, kind=kind)
     cue.jolts.append(Jolt(start=0.0, end=0.9, strength=cue.between(4, 8)))
     cue.light_changes.append(LightChange(start=0.0, end=0.35, factor=1.5, fade=0.12))
     cue.beat(

@@ -6,6 +6,7 @@ import math
 
 from holmesvau.sim.looks import CLOTHES
 from holmesvau.sim.scripts.cue import WALK, Cue, NoRoomError
+from holmesvau.sim.scripts.negatives import BROWN_BAG
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps, stay
 from holmesvau.sim.world import Finish, Held, Look
@@ -14,77 +15,8 @@ from holmesvau.sim.world import Finish, Held, Look
 def burglary(cue: Cue) -> Happening:
     """Somebody forces a door or window, or searches rooms that are not theirs, and leaves with a bag."""
     burglar = cue.person("burglar", person="man", hooded=True, known_as="burglar")
-    if cue.scene.name in ("street", "corridor"):
-        door = cue.place("door", "window")
-        cue.words["place"] = door.phrase
-        steps = cue.arrive(door.xy, 0.0, action="sneak", speed=1.1, held="crowbar")
-        steps.do("look_around", 1.2)
-        start = max(-1.0, cue.seen_from(steps.track(), 0.0))
-        cue.beat(
-            "approach",
-            start,
-            1.2,
-            "{burglar} [sneaks up to|comes up to] {place} with a crowbar and [looks around|glances about]",
-        )
-        end = steps.t + cue.seconds
-        steps.do("pry", cue.seconds, heading=door.heading)
-        cue.beat(
-            "act", 1.2, end, "{burglar} [pries at|forces|works at] {place} with a crowbar",
-            "{burglar} tries to [break open|force open] {place} with a crowbar",
-        )  # fmt: skip
-        if door.kind == "window":
-            track = stay(end - 0.4, end + 40, *door.xy, z=door.z, heading=door.heading, wall=1.0, size=0.9)
-            cue.add("glass", track, kind="glass", layer=0.4)
-            steps.do("strike", 1.0, heading=door.heading)
-        else:
-            steps.do("kick", 1.0, heading=door.heading)
-        took = cue.between(0.8, 2.0)
-        steps.do("search", took, heading=door.heading)
-        cue.beat(
-            "act", end, steps.t, "{burglar} [breaks in|forces it open] and [reaches inside|rummages inside]"
-        )
-        end = steps.t
-        cue.flee(steps.hold("bag"))
-        told = "{burglar} [runs|flees] {away} with a bag"
-    else:
-        shelves = [
-            p
-            for p in cue.scene.places.values()
-            if p.kind in ("shelf", "counter") and cue.floor.in_view(p.xy, 0.03)
-        ]
-        if len(shelves) < 2:
-            raise NoRoomError
-        order = cue.rng.permutation(len(shelves))[: 2 if cue.seconds < 14 else 3]
-        places = [shelves[k] for k in order]
-        cue.words["place"] = places[0].phrase
-        steps = cue.arrive(places[0].xy, 0.0, action="sneak", speed=1.1, held="torch")
-        start = cue.seen_from(steps.track(), 0.0)
-        start = max(start, -6.0)
-        cue.beat(
-            "approach", start, 0.0, "{burglar} [sneaks in|creeps in] with a torch [when nobody is there|while nobody is in the room]",
-            "{burglar} [creeps|sneaks] about {here} with a torch in {burglar:his} hand",
-        )  # fmt: skip
-        each = cue.seconds / len(places)
-        for k, place in enumerate(places):
-            begun = steps.t
-            if k:
-                cue.walk_to(steps, place.xy, action="sneak", speed=1.1)
-            steps.do("search", each, heading=place.heading)
-            if k == 0:
-                steps.hold("bag")
-                texts = (
-                    "{burglar} [rummages about|searches for things] at {place}",
-                    "{burglar} [goes through|ransacks] what is kept at {place}",
-                )
-            else:
-                cue.words[f"place{k}"] = place.phrase
-                texts = (
-                    f"{{burglar}} [goes on to|moves on to] {{place{k}}} and [searches there too|takes things from there]",
-                )
-            cue.beat("act", begun, steps.t, *texts)
-        end = steps.t
-        cue.flee(steps)
-        told = "{burglar} [hurries|runs] {away} with a bag"
+    breaks_in = cue.scene.name in ("street", "corridor")
+    steps, end, told = _broken_into(cue) if breaks_in else _searched(cue)
     gone = cue.seen_until(cue.add("burglar", steps, look=burglar), end)
     cue.beat("aftermath", end, gone, told, told.replace("with a bag", "with a bag in {burglar:his} hand"))
     return cue.happening(
@@ -93,6 +25,84 @@ def burglary(cue: Cue) -> Happening:
          "[the hood, the sneaking gait and the bag|sneaking, searching and fleeing with a bag] show [an intruder|a break-in], not somebody who belongs there",
          "nobody who is allowed in would [creep up to|search] {place} like this and then run away"),
     )  # fmt: skip
+
+
+def _broken_into(cue: Cue) -> tuple[Steps, float, str]:
+    """A door or window is forced; the steps, when it is done, and the flight told."""
+    door = cue.place("door", "window")
+    cue.words["place"] = door.phrase
+    steps = cue.arrive(door.xy, 0.0, action="sneak", speed=1.1, held="crowbar")
+    steps.do("look_around", 1.2)
+    start = max(-1.0, cue.seen_from(steps.track(), 0.0))
+    cue.beat(
+        "approach",
+        start,
+        1.2,
+        "{burglar} [sneaks up to|comes up to] {place} with a crowbar and [looks around|glances about]",
+    )
+    end = steps.t + cue.seconds
+    steps.do("pry", cue.seconds, heading=door.heading)
+    cue.beat(
+        "act", 1.2, end, "{burglar} [pries at|forces|works at] {place} with a crowbar",
+        "{burglar} tries to [break open|force open] {place} with a crowbar",
+    )  # fmt: skip
+    if door.kind == "window":
+        track = stay(end - 0.4, end + 40, *door.xy, z=door.z, heading=door.heading, wall=1.0, size=0.9)
+        cue.add("glass", track, kind="glass", layer=0.4)
+        steps.do("strike", 1.0, heading=door.heading)
+    else:
+        steps.do("kick", 1.0, heading=door.heading)
+    took = cue.between(0.8, 2.0)
+    steps.do("search", took, heading=door.heading)
+    cue.beat("act", end, steps.t, "{burglar} [breaks in|forces it open] and [reaches inside|rummages inside]")
+    end = steps.t
+    cue.flee(steps.hold("bag"))
+    told = "{burglar} [runs|flees] {away} with a bag"
+    return steps, end, told
+
+
+def _searched(cue: Cue) -> tuple[Steps, float, str]:
+    """A room is searched; the steps, when it is done, and the flight told."""
+    shelves = [
+        p
+        for p in cue.scene.places.values()
+        if p.kind in ("shelf", "counter") and cue.floor.in_view(p.xy, 0.03)
+    ]
+    if len(shelves) < 2:
+        raise NoRoomError
+    order = cue.rng.permutation(len(shelves))[: 2 if cue.seconds < 14 else 3]
+    places = [shelves[k] for k in order]
+    cue.words["place"] = places[0].phrase
+    steps = cue.arrive(places[0].xy, 0.0, action="sneak", speed=1.1, held="torch")
+    start = cue.seen_from(steps.track(), 0.0)
+    start = max(start, -6.0)
+    cue.beat(
+        "approach", start, 0.0, "{burglar} [sneaks in|creeps in] with a torch [when nobody is there|while nobody is in the room]",
+        "{burglar} [creeps|sneaks] about {here} with a torch in {burglar:his} hand",
+    )  # fmt: skip
+    each = cue.seconds / len(places)
+    for k, place in enumerate(places):
+        begun = steps.t
+        if k:
+            cue.walk_to(steps, place.xy, action="sneak", speed=1.1)
+        steps.do("search", each, heading=place.heading)
+        texts: tuple[str, ...]
+        if k == 0:
+            steps.hold("bag")
+            texts = (
+                "{burglar} [rummages about|searches for things] at {place}",
+                "{burglar} [goes through|ransacks] what is kept at {place}",
+            )
+        else:
+            cue.words[f"place{k}"] = place.phrase
+            texts = (
+                f"{{burglar}} [goes on to|moves on to] {{place{k}}} and [searches there too|takes things from there]",
+            )
+        cue.beat("act", begun, steps.t, *texts)
+    end = steps.t
+    cue.flee(steps)
+    told = "{burglar} [hurries|runs] {away} with a bag"
+    return steps, end, told
 
 
 def shoplifting(cue: Cue) -> Happening:
@@ -140,7 +150,6 @@ def stealing(cue: Cue) -> Happening:
     if cue.chance(0.5):
         return _snatching(cue, thief, owner)
     a, b = cue.pair(0.75)
-    colour = cue.one(["black", "red", "blue", "brown"])
     bag_x, bag_y = b[0] + 0.45 * math.copysign(1, b[0] - a[0] + 1e-6) * -1, b[1] - 0.25
     turned = math.atan2(b[1] - a[1], b[0] - a[0])
     wait = cue.arrive(b, -cue.between(5, 9), held="bag")
@@ -148,14 +157,8 @@ def stealing(cue: Cue) -> Happening:
     placed = wait.t - 0.5
     taken = 1.0 + 0.3 * cue.seconds
     wait.until(taken + 0.4, "phone", heading=turned)
-    bag = "bag" if cue.grey else f"{colour} bag"
-    cue.words["bag"] = bag
-    cue.add(
-        "bag",
-        stay(placed, taken, bag_x, bag_y),
-        kind="bag",
-        finish=Finish(colour=CLOTHES[colour], name=colour),
-    )
+    cue.words["bag"] = "bag" if cue.grey else "brown bag"
+    cue.add("bag", stay(placed, taken, bag_x, bag_y), kind="bag", finish=BROWN_BAG)
     creep = cue.arrive((bag_x - 0.3 * math.cos(turned), bag_y - 0.35), 0.3, action="walk", speed=1.2)
     cue.beat(
         "approach", max(-2.5, cue.seen_from(creep.track(), 0.3)), 0.3, "{thief} [comes up behind|walks up behind] {owner}, who has put down a {bag}",

@@ -1,7 +1,7 @@
 """What a script plays with: a scene, its floor, chance, clothes, and a slate on which it notes what happens.
 
-Scripts are written around a time 0 of their own, the moment at which things come together; the plan of a video moves
-the whole to its place on the timeline.
+Scripts are written around a time 0 of their own, the moment at which things come together; the plan of a
+video moves the whole to its place on the timeline.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from holmesvau.sim.world import Actor, ActorKind, Finish, Held, Jolt, LightChang
 T = TypeVar("T")
 
 # Pixels that a metre must have on a picture of 640 columns for what happens there to be told.
-CLOSE_ENOUGH = 20.0
+CLOSE_ENOUGH = 28.0
 WALK, HURRY, RUN = 1.35, 2.0, 3.6
 
 SCENE_WORDS = {
+    "footage": ("in front of the camera", "in front of the camera"),
     "crossing": ("at a road crossing", "on the pavement"),
     "street": ("on a street", "on the pavement"),
     "car park": ("in a car park", "between the rows of cars"),
@@ -37,6 +38,7 @@ SCENE_WORDS = {
     "living room": ("in a living room", "in the middle of the room"),
 }
 OUT_OF = {
+    "footage": "out of the picture",
     "crossing": "down the pavement", "street": "down the street", "car park": "out of the car park",
     "shop": "out of the shop", "corridor": "down the corridor", "platform": "along the platform",
     "warehouse": "out of the hall", "living room": "out of the room",
@@ -107,7 +109,7 @@ class Cue:
         found = [
             p
             for p in self.scene.places.values()
-            if p.kind in kinds and named in p.name and self.is_near(p.xy) and self.floor.in_view(p.xy, 0.05)
+            if p.kind in kinds and named in p.name and self.is_near(p.xy) and self.floor.in_view(p.xy, 0.09)
         ]
         return self.one(found)
 
@@ -138,11 +140,19 @@ class Cue:
         raise NoRoomError
 
     def pair(self, gap: float = 0.85, spot: Point | None = None) -> tuple[Point, Point]:
-        """Two points that far apart around a spot, mostly side by side as the camera sees them."""
+        """Two points that far apart around a spot, side by side as the camera sees them where there is room.
+
+        Raises:
+            NoRoomError: when the points are not free and in view however they are turned.
+        """
         x, y = spot or self.open_spot()
-        turn = self.between(-0.5, 0.5) + (math.pi if self.chance(0.5) else 0.0)
-        dx, dy = math.cos(turn) * gap / 2, math.sin(turn) * gap / 2
-        return (x - dx, y - dy), (x + dx, y + dy)
+        for spread in (0.3, 0.5, 0.8, 1.2, 1.6):
+            turn = self.between(-spread, spread) + (math.pi if self.chance(0.5) else 0.0)
+            dx, dy = math.cos(turn) * gap / 2, math.sin(turn) * gap / 2
+            ends = (x - dx, y - dy), (x + dx, y + dy)
+            if all(self.floor.is_free(end) and self.floor.in_view(end, 0.04) for end in ends):
+                return ends
+        raise NoRoomError
 
     def beside(self, place: Place, metres: float) -> Point:
         """A free point that far to one side of a place, square to what it faces."""
@@ -167,7 +177,8 @@ class Cue:
         """Somebody dressed unlike the others of this script; texts may call them the `known_as` later on."""
         look = wardrobe.dressed(self.rng, self.split, person=person, hooded=hooded, carries=carries)
         for _ in range(20):
-            same = [o for o in self._looks if (o.person, o.top_name) == (look.person, look.top_name)]
+            # Neither "blue" beside "dark blue": a text says "the man in blue".
+            same = [o for o in self._looks if o.top_name.split()[-1] == look.top_name.split()[-1]]
             if not same or look.top_kind == "uniform":
                 break
             look = wardrobe.dressed(self.rng, self.split, person=person, hooded=hooded, carries=carries)

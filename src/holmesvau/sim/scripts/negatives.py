@@ -9,6 +9,9 @@ from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps, stay
 from holmesvau.sim.world import Finish, Jolt, LightChange
 
+# As a bag is drawn in a hand.
+BROWN_BAG = Finish(colour=(92, 62, 40), name="brown")
+
 
 def running(cue: Cue) -> Happening:
     """Somebody runs through the picture to catch a bus or train, or because they are late."""
@@ -64,13 +67,13 @@ def dropped_bag(cue: Cue) -> Happening:
     spot = cue.open_spot(0.7)
     owner = cue.person("owner")
     steps = cue.arrive(spot, 0.0, held="bag")
-    turn = steps.heading
+    turn = steps.heading or 0.0
     x, y = spot[0] + 0.4 * math.cos(turn), spot[1] + 0.4 * math.sin(turn)
     steps.hold("").do("stumble", 0.9).do("look_around", cue.between(0.5, 1.5))
     lifted = steps.t + 0.7
     steps.do("pick_up", 1.4, facing=(x, y)).hold("bag").wait(0.5)
     end = steps.t
-    cue.add("bag", stay(0.15, lifted, x, y), kind="bag")
+    cue.add("bag", stay(0.15, lifted, x, y), kind="bag", finish=BROWN_BAG)
     cue.beat(
         "act",
         0.0,

@@ -195,7 +195,7 @@ def parking(cue: Cue) -> Happening:
     """A car turns into a bay; the driver walks off."""
     if cue.scene.name != "car park":
         raise NoRoomError
-    bay = cue.place("bay")
+    bay = cue.one([p for p in cue.scene.of_kind("bay") if cue.floor.in_view(p.xy, 0.02)])
     lane = cue.one([r for r in cue.scene.routes.values() if r.kind == "drive"])
     (x0, y), (x1, _) = lane.points
     way = math.copysign(1.0, x1 - x0)

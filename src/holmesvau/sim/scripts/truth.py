@@ -42,8 +42,8 @@ class Beat:
 class Happening:
     """What one script staged: an anomaly (`label` is its class), a hard negative, or ordinary life.
 
-    `reasons` say why an anomaly is abnormal. `busy` are discs of floor `(x, y, radius)` that are taken from the
-    first beat to the last.
+    `reasons` say why an anomaly is abnormal. `busy` are discs of floor `(x, y, radius)` that are taken from
+    the first beat to the last.
     """
 
     kind: Kind

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from holmesvau.sim.scripts.cue import RUN, Cue, NoRoomError, Point
+from holmesvau.sim.scripts.cue import RUN, Cue, NoRoomError
+from holmesvau.sim.scripts.floor import Point
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps, stay
 from holmesvau.sim.world import Held, Look

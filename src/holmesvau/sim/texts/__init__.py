@@ -1,4 +1,4 @@
-"""Texts in the manner of HIVAU-70k, written from what was staged: captions, judgements, descriptions, analyses."""
+"""Texts in the manner of HIVAU-70k, written from what was staged."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
 """From what happened to a `VideoAnnotation` (paper §3.2): events cut into clips, each with its texts.
 
-An anomalous video's events are its anomalies; a normal one's are stretches sampled at several granularities. All texts
-are drawn from `rng` and from nothing but what was staged, so that none contradicts the pictures.
+An anomalous video's events are its anomalies; a normal one's are stretches sampled at several
+granularities. All texts are drawn from `rng` and from nothing but what was staged, so that none contradicts
+the pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,10 +19,10 @@ from holmesvau.sim.texts.grammar import Teller, sentence
 from holmesvau.types import Clip, Span
 
 KINDS = {
-    "Abuse": "abuse", "Arrest": "an arrest", "Arson": "arson", "Assault": "an assault", "Burglary": "a burglary",
-    "Explosion": "an explosion", "Fall": "a fall", "Fighting": "fighting", "Riot": "a riot",
-    "RoadAccidents": "a road accident", "Robbery": "a robbery", "Shooting": "a shooting",
-    "Shoplifting": "shoplifting", "Stealing": "stealing", "Vandalism": "vandalism",
+    "Abuse": "abuse", "Arrest": "an arrest", "Arson": "arson", "Assault": "an assault",
+    "Burglary": "a burglary", "Explosion": "an explosion", "Fall": "a fall", "Fighting": "fighting",
+    "Riot": "a riot", "RoadAccidents": "a road accident", "Robbery": "a robbery",
+    "Shooting": "a shooting", "Shoplifting": "shoplifting", "Stealing": "stealing", "Vandalism": "vandalism",
 }  # fmt: skip
 # A clip of an event is cut where it is longer, so that clips stay clips.
 LONGEST_CLIP = 12.0
@@ -28,7 +30,7 @@ LONGEST_CLIP = 12.0
 
 @dataclass(frozen=True)
 class Footage:
-    """What a text may know of the video as a whole: its length, where and when it plays, and whether anybody is seen.
+    """What a text may know of the video as a whole: its length, where and when it plays, who is seen.
 
     `anybody` tells whether the camera sees a person or a vehicle in a span.
     """
@@ -103,7 +105,7 @@ def _clips(happening: Happening, beat: Beat, rng: np.random.Generator) -> list[C
     cuts.append(beat.end)
     return [
         Clip(_rounded(start, end), sentence(Teller(rng).clause(happening, Teller(rng).pick(*beat.texts))))
-        for start, end in zip(cuts, cuts[1:], strict=False)
+        for start, end in pairwise(cuts)
         if round(end, 3) > round(start, 3)
     ]
 
@@ -165,7 +167,8 @@ def _video_parts(footage: Footage, anomalies: Sequence[Happening], rng: np.rando
     judgement = sentence(_judged([happening.label for happening in anomalies], "video", teller))
     told = [
         sentence(
-            f"the camera {teller.pick('shows what happens', 'records the scene')} {footage.here}{footage.when}"
+            f"the camera {teller.pick('shows what happens', 'records the scene')} "
+            f"{footage.here}{footage.when}"
         )
     ]
     for number, happening in enumerate(anomalies):
@@ -220,7 +223,8 @@ def _calm_parts(
         f"No, this {scope} shows no anomaly.", f"This {scope} is normal; there is no anomaly.",
     )  # fmt: skip
     lead = sentence(
-        f"the camera {teller.pick('shows ordinary life', 'shows everyday life', 'records an ordinary scene')} {footage.here}{footage.when}"
+        f"the camera {teller.pick('shows ordinary life', 'shows everyday life', 'records a usual scene')} "
+        f"{footage.here}{footage.when}"
     )
     tail = teller.pick(
         "",
@@ -245,7 +249,7 @@ def _seen(footage: Footage, ordinary: Sequence[Happening], span: Span, teller: T
     best = sorted(sorted(found, key=lambda item: -item[0])[:most], key=lambda item: item[2].start)
     if not best:
         if footage.anybody(span):
-            return sentence(f"{teller.pick('there is little going on', 'it is quiet')} {footage.here}")
+            return sentence(f"everyday life takes its course {footage.here}")
         return sentence(
             f"{teller.pick('nobody is to be seen', 'nobody is in view', 'no one is there')} {footage.here}"
         )

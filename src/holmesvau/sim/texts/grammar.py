@@ -1,7 +1,7 @@
-"""The grammar: `[this|that]` is one of the two, `{role}` names somebody, `{role:his}` is their pronoun, `{at}` a word.
+"""The grammar: `[this|that]` is one of them, `{role}` a name, `{role:his}` its pronoun, `{at}` a word.
 
-Whoever is named for the first time in a text is described ("a man in a red jacket"), later called back ("the man in
-red"). Alternatives may be nested and hold roles.
+Whoever is named for the first time in a text is described ("a man in a red jacket"), later called back
+("the man in red"). Alternatives may be nested and hold roles.
 """
 
 from __future__ import annotations
