@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -87,11 +86,3 @@ def _staged(label: str, script: Script, seed: int) -> tuple[Happening, Stage]:
         )
         return staged, stage
     raise InputError(f"{label}: found no room in any scene with seed {seed}. Give another seed.")
-
-
-def save_jpeg(picture: Picture, path: Path, quality: int = 70) -> Path:
-    """Write a small copy for pages."""
-    path.write_bytes(
-        cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    )
-    return path

@@ -221,7 +221,7 @@ def parking(cue: Cue) -> Happening:
         "aftermath",
         parked + 1.5,
         cue.seen_until(foot, parked + 2.0),
-        "{driver} gets out of the {car} and walks off",
+        "{driver} gets out of the parked {car} and walks off",
         weight=1.8,
     )
     return cue.happening("normal", "")
