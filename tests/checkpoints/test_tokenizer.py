@@ -8,6 +8,7 @@ from transformers import AutoTokenizer
 from holmesvau.checkpoints.tokenizer import ReleasedTokenizer
 from holmesvau.errors import ModelError
 from holmesvau.vlm import prompts
+from holmesvau.vlm.endpoint import chat
 from tests.checkpoints import released
 
 
@@ -102,6 +103,20 @@ def test_chat_template_gives_the_ids_of_the_prompt_law(fast, history):
     text = text.replace(prompts.IMAGE_TOKEN, "<img><IMG_CONTEXT></img>")
     assert text == "<s>" + wanted
     assert fast(text, add_special_tokens=False).input_ids == fast(wanted).input_ids
+
+
+@pytest.mark.parametrize("history", [None, [("Is it calm?", "Yes. It is calm.")]])
+def test_chat_template_takes_the_messages_of_an_endpoint_as_they_stand(fast, history):
+    """What our endpoint sends to a server of the converted checkpoint becomes the published prompt."""
+    question = "What happens in this video?"
+    asked = chat.messages(["data:,", "data:,"], question, history or ())
+    if history is None:
+        wanted = prompts.internvl2(question, 2, tokens_per_frame=1)
+    else:
+        first = "Frame1: <image>\nFrame2: <image>\n" + history[0][0]
+        wanted = prompts.internvl2(question, 0, [(first, history[0][1])], tokens_per_frame=1)
+    text = fast.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    assert text.replace(prompts.IMAGE_TOKEN, "<img><IMG_CONTEXT></img>") == "<s>" + wanted
 
 
 def test_chat_template_keeps_a_system_sentence_and_finished_turns(fast):

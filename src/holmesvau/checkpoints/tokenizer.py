@@ -39,14 +39,18 @@ PICTURE_TOKENS = {
 }
 
 # Turns as `prompts.internlm2_chat` writes them. Pictures come first in a turn, each with its `Frame{i}: `
-# label.
+# label; a turn that begins with such a label has all of them, and is taken as it stands.
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\n"
     + prompts.INTERNVL2_SYSTEM
     + "<|im_end|>{% endif %}"
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
-    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% if message['content'] is string %}{{ message['content'] }}"
+    "{% elif message['content'][0]['type'] == 'text' and message['content'][0]['text'][:8] == 'Frame1: ' %}"
+    "{% for part in message['content'] %}"
+    "{{ part['text'] if part['type'] == 'text' else '<IMG_CONTEXT>' }}{% endfor %}"
+    "{% else %}"
     "{% set frame = namespace(number=0) %}"
     "{% for part in message['content'] if part['type'] in ('image', 'image_url') %}"
     "{% set frame.number = frame.number + 1 %}"
