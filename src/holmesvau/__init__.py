@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holmesvau import checkpoints as checkpoints
     from holmesvau import hivau as hivau
     from holmesvau import report as report
+    from holmesvau import sim as sim
     from holmesvau import video as video
     from holmesvau import vlm as vlm
     from holmesvau.errors import HolmesError as HolmesError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("ats", "checkpoints", "hivau", "report", "video", "vlm")
+_MODULES = ("ats", "checkpoints", "hivau", "report", "sim", "video", "vlm")
 _NAMES = {
     "Holmes": "holmesvau.holmes",
     "HolmesError": "holmesvau.errors",

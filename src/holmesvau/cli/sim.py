@@ -53,7 +53,7 @@ def generate(
 ) -> None:
     """Render a split of a dataset in HIVAU-70k's form. After an interruption the same command goes on."""
     _need_opencv()
-    from holmesvau.sim import generate as sim
+    from holmesvau import sim
 
     chosen = {key: value for key, value in (("scenes", scene), ("classes", anomaly)) if value}
     with progress.shown(quiet) as bar:

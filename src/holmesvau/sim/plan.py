@@ -23,7 +23,7 @@ from holmesvau.sim.scripts.cue import SCENE_WORDS, NoRoomError
 from holmesvau.sim.scripts.floor import Floor
 from holmesvau.sim.surroundings import draw_light, draw_sensor, draw_weather
 from holmesvau.sim.texts.annotate import Footage, annotate
-from holmesvau.sim.world import EFFECT_KINDS, Light, Scene, Stage
+from holmesvau.sim.world import EFFECT_KINDS, Light, Scene, Sensor, Stage
 from holmesvau.types import Span
 
 # Scenes of different splits are built from seeds that no other split uses.
@@ -154,7 +154,7 @@ def _planned(settings: Settings, number: int, label: str, rng: np.random.Generat
         seed=int(rng.integers(1 << 30)),
         light=light,
         weather=draw_weather(scene, rng),
-        sensor=draw_sensor(light, rng),
+        sensor=Sensor(crf=24) if settings.background else draw_sensor(light, rng),
         actors=tuple(
             actor for h in timeline.all for actor in h.actors if actor.end > 0 and actor.start < duration
         ),

@@ -12,7 +12,7 @@ from holmesvau.cli import app
 from holmesvau.errors import InputError
 from holmesvau.hivau import load_annotations, load_instructions, resolve, ucf_crime
 from holmesvau.hivau.checks import check
-from holmesvau.sim.generate import generate, load_truth, make
+from holmesvau.sim.dataset import generate, load_truth, make
 from holmesvau.sim.plan import Settings, plan
 from holmesvau.sim.render import Renderer
 from holmesvau.sim.scripts import ANOMALIES
