@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from holmesvau.cli import ask, convert, data, doctor, sample, score, sim, watch
+from holmesvau.cli import ask, convert, data, doctor, eval, sample, score, sim, watch
 from holmesvau.errors import HolmesError
 
 # What typer ends with after Ctrl-C.
@@ -30,6 +30,7 @@ app = typer.Typer(
 for verb in (watch, ask, score, sample, convert, doctor):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 app.add_typer(data.app)
+app.add_typer(eval.app)
 app.add_typer(sim.app)
 
 

@@ -1,0 +1,214 @@
+"""`holmesvau eval`: the paper's figures for any system's predictions, beside the published ones."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from holmesvau.cli import eval_tables, options
+from holmesvau.errors import InputError
+
+if TYPE_CHECKING:
+    from holmesvau.evaluate.predictions import Coverage, Mode
+    from holmesvau.hivau import GroundTruth
+
+app = typer.Typer(
+    name="eval",
+    help="Score predictions as the paper does, with intervals.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Lenient = Annotated[
+    bool, typer.Option("--lenient", help="Leave out what does not fit, and say so, instead of ending.")
+]
+Resamples = Annotated[
+    int, typer.Option("--resamples", min=0, help="Bootstrap resamples of videos; 0 for no intervals.")
+]
+Confidence = Annotated[float, typer.Option("--confidence", help="How sure an interval is.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of the resamples.")]
+
+
+@app.command()
+def detection(
+    predictions: Annotated[str, typer.Argument(help="JSONL, a video a line.")],
+    ucf: Annotated[str | None, typer.Option("--ucf", help="The list UCF_Annotation.txt.")] = None,
+    xd: Annotated[str | None, typer.Option("--xd", help="The list XD_Annotation.txt.")] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Predictions of another run, for a paired test.")
+    ] = None,
+    num_frames: Annotated[
+        str | None,
+        typer.Option("--num-frames", help="A JSON file, video name -> frames, for lists without counts."),
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Rate of videos whose line has none; 30 (UCF), 24 (XD).")
+    ] = None,
+    lenient: Lenient = False,
+    resamples: Resamples = 1000,
+    confidence: Confidence = 0.95,
+    seed: Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Frame AUC and AP, by video and class, false alarms, delays and events."""
+    from holmesvau.evaluate.curves import load_curves
+    from holmesvau.evaluate.detection import compare
+    from holmesvau.evaluate.resampling import BootstrapConfig
+    from holmesvau.evaluate.suite import evaluate_detection, to_json
+
+    config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
+    truth = _truth(predictions, ucf, xd, num_frames)
+    rate = fps if fps is not None else 30.0 if ucf else 24.0
+    curves, coverage = load_curves(predictions, truth, fps=rate, mode=_mode(lenient))
+    _warn(coverage)
+    report = evaluate_detection(truth, curves, coverage, bootstrap=config)
+    comparison = None
+    if against is not None:
+        others, other_coverage = load_curves(against, truth, fps=rate, mode=_mode(lenient))
+        _warn(other_coverage)
+        labels = {v.name: v.frame_labels() for v in truth if v.name in curves and v.name in others}
+        if not labels:
+            raise InputError(f"{against}: shares no usable video with {predictions}.")
+        comparison = compare(
+            labels,
+            {name: curves[name].scores for name in labels},
+            {name: others[name].scores for name in labels},
+            bootstrap=config,
+        )
+    if as_json:
+        extra = {} if comparison is None else {"against": to_json(comparison), "compared": len(labels)}
+        options.print_json({**to_json(report), **extra})
+    else:
+        eval_tables.print_detection(report)
+        if comparison is not None:
+            eval_tables.print_comparison(comparison, len(labels))
+
+
+@app.command()
+def text(
+    predictions: Annotated[str, typer.Argument(help="JSONL, an instruction row a line: id and answer.")],
+    rows: Annotated[
+        str, typer.Option("--rows", help="The instruction file, merge_instruction_…_final.jsonl.")
+    ],
+    duplicates: Annotated[
+        Literal["as-released", "once"],
+        typer.Option("--duplicates", help="How rows count that repeat another's video, task and answer."),
+    ] = "as-released",
+    meteor: Annotated[
+        Literal["approximation", "reference"],
+        typer.Option("--meteor", help="`reference` needs Java and holmesvau[reference-metrics]."),
+    ] = "approximation",
+    harness_log: Annotated[
+        bool, typer.Option("--harness-log", help="PREDICTIONS is a sample log of an lmms-eval-like harness.")
+    ] = False,
+    lenient: Lenient = False,
+    resamples: Resamples = 1000,
+    confidence: Confidence = 0.95,
+    seed: Seed = 0,
+    as_json: options.AsJson = False,
+) -> None:
+    """BLEU, CIDEr, METEOR, ROUGE-L by level and task, and whether judgements judge rightly."""
+    from tempfile import TemporaryDirectory
+
+    from holmesvau.evaluate.harness_logs import import_log
+    from holmesvau.evaluate.predictions import load_answers
+    from holmesvau.evaluate.resampling import BootstrapConfig
+    from holmesvau.evaluate.suite import to_json
+    from holmesvau.evaluate.text import score_rows
+    from holmesvau.hivau import load_instructions
+
+    asked = load_instructions(rows, problems=[])
+    with TemporaryDirectory() as folder:
+        source = predictions
+        if harness_log:
+            source = str(import_log(predictions, Path(folder) / Path(predictions).name, rows=asked)[1])
+        kept, answers, coverage = load_answers(source, asked, mode=_mode(lenient))
+    _warn(coverage)
+    report = score_rows(
+        kept,
+        answers,
+        duplicates=duplicates,
+        meteor=meteor,
+        bootstrap=BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed),
+    )
+    if as_json:
+        options.print_json({"coverage": to_json(coverage), **to_json(report)})
+    else:
+        eval_tables.print_text(report, coverage)
+
+
+@app.command()
+def table(
+    number: Annotated[Literal["1", "2"], typer.Argument(help="1: detection; 2: text.")],
+    ucf: Annotated[str | None, typer.Option("--ucf", help="`eval detection --json` on UCF-Crime.")] = None,
+    xd: Annotated[str | None, typer.Option("--xd", help="`eval detection --json` on XD-Violence.")] = None,
+    report: Annotated[str | None, typer.Option("--report", help="`eval text --json`, for table 2.")] = None,
+    name: Annotated[str, typer.Option("--name", help="What our row is called.")] = "holmesvau",
+    form: Annotated[
+        Literal["markdown", "latex", "csv", "json"], typer.Option("--format", help="How it is written.")
+    ] = "markdown",
+    as_json: options.AsJson = False,
+) -> None:
+    """Our row beside the published ones; without a report, the published ones."""
+    from holmesvau.evaluate import tables
+
+    if (number == "1" and report) or (number == "2" and (ucf or xd)):
+        raise InputError("Table 1 takes --ucf and --xd, table 2 takes --report.")
+    if number == "1" and (ucf or xd):
+        made = tables.detection_table(
+            name,
+            ucf=None if ucf is None else tables.load_report(ucf),
+            xd=None if xd is None else tables.load_report(xd),
+        )
+    elif report:
+        made = tables.text_table(name, tables.load_report(report))
+    else:
+        made = tables.published(number)
+    sys.stdout.write(made.render("json" if as_json else form))
+
+
+def _mode(lenient: bool) -> Mode:
+    return "lenient" if lenient else "strict"
+
+
+def _truth(predictions: str, ucf: str | None, xd: str | None, num_frames: str | None) -> list[GroundTruth]:
+    from holmesvau.evaluate.curves import lengths
+    from holmesvau.hivau import ucf_crime, xd_violence
+
+    if (ucf is None) == (xd is None):
+        raise InputError("Give either --ucf UCF_Annotation.txt or --xd XD_Annotation.txt.")
+    if ucf is not None:
+        return ucf_crime.load(ucf, problems=[])
+    assert xd is not None
+    if num_frames is not None:
+        return xd_violence.load(xd, num_frames=_counts(num_frames))
+    sys.stderr.write(
+        "The list has no frame counts: the predictions' own are taken, and videos without any are not in the "
+        "test set. Give --num-frames FILE for the whole set.\n"
+    )
+    own = lengths(predictions)
+    return [video for video in xd_violence.load(xd, num_frames=own) if video.num_frames is not None]
+
+
+def _counts(path: str) -> dict[str, int]:
+    from holmesvau.hivau.files import read_text
+
+    try:
+        counts: Any = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}).") from error
+    usable = isinstance(counts, dict) and all(
+        isinstance(count, int) and not isinstance(count, bool) and count > 0 for count in counts.values()
+    )
+    if not usable:
+        raise InputError(f"{path}: an object of video names and whole numbers of frames is wanted.")
+    return dict(counts)
+
+
+def _warn(coverage: Coverage) -> None:
+    for problem in coverage.problems:
+        sys.stderr.write(f"{problem}\n")

@@ -1,0 +1,146 @@
+"""Reports of `holmesvau eval` as tables for people, on standard output."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from holmesvau.evaluate.detection import Comparison
+    from holmesvau.evaluate.predictions import Coverage
+    from holmesvau.evaluate.resampling import Interval
+    from holmesvau.evaluate.suite import DetectionReport
+    from holmesvau.evaluate.text import TextReport
+
+WIDTH = 120
+
+
+def print_detection(report: DetectionReport) -> None:
+    """Areas by reading and class, alarms, events."""
+    console = _console()
+    console.print(f"Videos: {report.coverage}")
+    areas = _table("", "frames of", "videos", "AUC", "", "AP", "")
+    readings = {"all videos": report.frames, "anomalous videos": report.anomalous_only}
+    for name, found in readings.items():
+        if found is not None:
+            _areas_row(areas, name, found.videos, found)
+    macro = report.macro
+    _areas_row(areas, "mean over videos", macro.ap_videos, macro)
+    for name, found in report.video_level.items():
+        _areas_row(areas, f"video level, {name}", found.videos, found)
+    for name, of_class in report.by_class.items():
+        _areas_row(areas, name, of_class.alone.videos, of_class.alone)
+        together = of_class.with_normal
+        areas.add_row("  with normal videos", "", _percent(together.auc), "", _percent(together.ap), "")
+    console.print(areas, "")
+    alarms = _table("", "events found", "threshold", "false alarms an hour", "median delay", "90 % within")
+    for alarm in report.alarms:
+        hourly = alarm.false_alarms_per_hour
+        alarms.add_row(
+            f"{alarm.found} of {alarm.events}",
+            f"{alarm.threshold:.3g}",
+            "—" if hourly is None else f"{hourly:.2f}",
+            f"{alarm.delay_median_seconds:.1f} s",
+            f"{alarm.delay_90_percent_seconds:.1f} s",
+        )
+    console.print(alarms, "")
+    named = f"{report.events.predicted} events from {report.events_from}, {report.events.annotated} annotated"
+    events = _table(named, "overlap", "precision", "recall", "F1", "", "AP", "class AP")
+    for at in report.events.at:
+        class_ap = "—" if at.class_ap is None else _percent(at.class_ap)
+        rates = (_percent(at.precision), _percent(at.recall), _percent(at.f1))
+        events.add_row(f"{at.tiou:g}", *rates, _between(at.f1_interval), _percent(at.ap), class_ap)
+    console.print(events)
+    console.print(f"mAP {_percent(report.events.map)}")
+
+
+def print_comparison(found: Comparison, videos: int) -> None:
+    """The paired test, after the tables of run A."""
+    console = _console()
+    table = _table(f"This run minus the other, {videos} videos", "figure", "difference", "", "p")
+    for name, gap in (("AUC", found.auc), ("AP", found.ap)):
+        p_value = "—" if gap.p_value is None else f"{gap.p_value:.3f}"
+        table.add_row(name, f"{100 * gap.value:+.2f}", _between(gap.interval), p_value)
+    console.print("", table)
+
+
+def print_text(report: TextReport, coverage: Coverage) -> None:
+    """Figures by group, then judgements."""
+    console = _console()
+    console.print(f"Rows: {coverage}")
+    console.print(
+        f"{report.repeated} rows repeat another's video, task and answer "
+        f"({report.repeated_exactly} its question as well); they count {report.duplicates}."
+    )
+    first = next(iter(report.groups.values()))
+    console.print(f"BLEU is the sum of BLEU-1 to BLEU-4. METEOR: {first.meteor_method}.")
+    table = _table("", "rows of", "pairs", "BLEU", "", "CIDEr", "", "METEOR", "ROUGE-L", "")
+    for name, scores in report.groups.items():
+        spread = scores.intervals
+        table.add_row(
+            name,
+            f"{scores.pairs:,}",
+            f"{scores.bleu_sum:.3f}",
+            _between(spread.get("bleu_sum"), 1, 3),
+            f"{scores.cider:.3f}",
+            _between(spread.get("cider"), 1, 3),
+            f"{scores.meteor:.3f}",
+            f"{scores.rouge_l:.3f}",
+            _between(spread.get("rouge_l"), 1, 3),
+        )
+    console.print(table, "")
+    judged = _table(
+        "Judgements", "rows of", "rows", "accuracy", "", "recall", "specificity", "undecided", "class", ""
+    )
+    for name, found in report.judgements.items():
+        judged.add_row(
+            name,
+            f"{found.rows:,}",
+            _percent(found.accuracy),
+            _between(found.accuracy_interval),
+            _percent(found.recall),
+            _percent(found.specificity),
+            f"{found.undecided:,}",
+            _percent(found.class_accuracy),
+            _between(found.class_accuracy_interval),
+        )
+    if report.judgements:
+        console.print(judged)
+
+
+def _areas_row(table: Table, name: str, videos: int, found: object) -> None:
+    from holmesvau.evaluate.detection import FrameMetrics, MacroMetrics
+
+    assert isinstance(found, FrameMetrics | MacroMetrics)
+    auc, ap = _percent(found.auc), _percent(found.ap)
+    table.add_row(name, f"{videos}", auc, _between(found.auc_interval), ap, _between(found.ap_interval))
+
+
+def _percent(value: float) -> str:
+    return "—" if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _between(found: Interval | None, factor: float = 100, decimals: int = 2) -> str:
+    return "" if found is None else f"[{factor * found.low:.{decimals}f}, {factor * found.high:.{decimals}f}]"
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    return table
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Wide enough for every table: rich would fold names into narrow columns where output is piped.
+    width = max(WIDTH, shutil.get_terminal_size().columns)
+    return Console(file=sys.stdout, width=width, soft_wrap=True, highlight=False, markup=False, emoji=False)

@@ -1,0 +1,214 @@
+"""Our row beside the published ones, as Markdown, LaTeX, CSV or JSON (the paper's Tables 1 and 2)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from holmesvau.errors import InputError
+from holmesvau.evaluate.meteor import REFERENCE
+from holmesvau.evaluate.published import (
+    CAPTIONS,
+    COLUMNS,
+    DECIMALS,
+    LEVELS_SHOWN,
+    ROWS,
+    Number,
+    Row,
+)
+from holmesvau.hivau.files import read_text
+
+Form = Literal["markdown", "latex", "csv", "json"]
+OURS = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Published rows and ours; `notes` say what our figures leave out or name differently."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    decimals: int
+    notes: tuple[str, ...] = ()
+
+    def render(self, form: Form) -> str:
+        """The table as text, ending in a newline."""
+        return _FORMS[form](self)
+
+
+def detection_table(
+    name: str, *, ucf: Mapping[str, Any] | None = None, xd: Mapping[str, Any] | None = None
+) -> Table:
+    """Table 1 with three rows of ours, from the JSON of `eval detection` on either test set, or on both.
+
+    The paper's "on the video level" may mean frames of all videos together, the mean over videos, or one
+    score a video: there is a row for each.
+    """
+    readings = (
+        ("all frames", ("frames",)),
+        ("mean over videos", ("macro",)),
+        ("one score a video", ("video_level", "maximum")),
+    )
+    rows = [
+        Row(f"{name}, {what}", (_percent(xd, (*path, "ap")), _percent(ucf, (*path, "auc"))), OURS)
+        for what, path in readings
+    ]
+    notes = [
+        f"{of}: {note}" for of, report in (("XD-Violence", xd), ("UCF-Crime", ucf)) for note in _left(report)
+    ]
+    return _table("1", rows, notes)
+
+
+def text_table(name: str, report: Mapping[str, Any]) -> Table:
+    """Table 2 with our row, from the JSON of `eval text`.
+
+    A METEOR that is not the published metric gets a note.
+    """
+    groups = _at(report, ("groups",))
+    figures = [
+        _at(groups, (level, key)) if level in groups else None
+        for key in ("bleu_sum", "cider", "meteor", "rouge_l")
+        for level in LEVELS_SHOWN
+    ]
+    methods = {_at(group, ("meteor_method",)) for group in groups.values()}
+    notes = [f"Our METEOR is a {method}." for method in sorted(methods - {REFERENCE})]
+    notes += [f"Repeated rows count {_at(report, ('duplicates',))}.", *_left(report)]
+    return _table("2", [Row(name, tuple(figures), OURS)], notes)
+
+
+def published(number: Number) -> Table:
+    """A table of the paper without a row of ours."""
+    return _table(number, [], [])
+
+
+def load_report(path: str | Path) -> dict[str, Any]:
+    """The JSON that `holmesvau eval detection` or `text` printed with `--json`.
+
+    Raises:
+        InputError: when the file cannot be read or is not that.
+    """
+    try:
+        report = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}:{error.lineno}: not JSON ({error.msg}). Give a report of --json."
+        ) from error
+    if not isinstance(report, dict) or not ({"frames", "groups"} & report.keys()):
+        raise InputError(f"{path}: not a report of `holmesvau eval detection --json` or `eval text --json`.")
+    return report
+
+
+def _table(number: Number, ours: Sequence[Row], notes: Sequence[str]) -> Table:
+    rows = (*ROWS[number], *ours)
+    return Table(CAPTIONS[number], COLUMNS[number], rows, DECIMALS[number], tuple(notes))
+
+
+def _percent(report: Mapping[str, Any] | None, path: Sequence[str]) -> float | None:
+    value = None if report is None else _at(report, path)
+    return None if value is None else 100 * value
+
+
+def _left(report: Mapping[str, Any] | None) -> list[str]:
+    if report is None:
+        return []
+    used, wanted = _at(report, ("coverage", "used")), _at(report, ("coverage", "wanted"))
+    return [f"{used} of {wanted} are scored, the others were left out."] if used != wanted else []
+
+
+def _at(report: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        if not isinstance(report, Mapping) or key not in report:
+            raise InputError(
+                f"The report has no {'.'.join(path)}: is it of another command, or an older one?"
+            )
+        report = report[key]
+    return report
+
+
+def _cells(table: Table, row: Row) -> list[str]:
+    return ["—" if value is None else f"{value:.{table.decimals}f}" for value in row.figures]
+
+
+def _markdown(table: Table) -> str:
+    lines = [
+        table.caption,
+        "",
+        f"| method | {' | '.join(table.columns)} | source |",
+        f"|---|{'---:|' * len(table.columns)}---|",
+    ]
+    for row in table.rows:
+        cells = " | ".join(_cells(table, row))
+        method = f"**{row.method}**" if row.source == OURS else row.method
+        lines.append(f"| {method} | {cells} | {row.source} |")
+    return "\n".join([*lines, *(f"\n{note}" for note in table.notes)]) + "\n"
+
+
+def _latex(table: Table) -> str:
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escaped(table.caption)}}}",
+        rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+        r"\hline",
+        " & ".join(["Method", *map(_escaped, table.columns)]) + r" \\",
+        r"\hline",
+    ]
+    previous = "paper"
+    for row in table.rows:
+        if row.source != previous:
+            lines.append(r"\hline")
+        previous = row.source
+        cells = [cell.replace("—", "--") for cell in _cells(table, row)]
+        lines.append(" & ".join([_escaped(row.method), *cells]) + r" \\")
+    lines += [
+        r"\hline",
+        r"\end{tabular}",
+        *(rf"\par {_escaped(note)}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _csv(table: Table) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["method", *table.columns, "source"])
+    for row in table.rows:
+        values = ["" if value is None else round(value, table.decimals + 2) for value in row.figures]
+        writer.writerow([row.method, *values, row.source])
+    return text.getvalue()
+
+
+def _json(table: Table) -> str:
+    rows = [
+        {
+            "method": row.method,
+            "source": row.source,
+            "figures": dict(zip(table.columns, row.figures, strict=True)),
+        }
+        for row in table.rows
+    ]
+    document = {"caption": table.caption, "rows": rows, "notes": list(table.notes)}
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
+
+
+_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "—": "--"}
+_SPECIAL |= {character: f"\\{character}" for character in "&%$#_{}"}
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SPECIAL.get(character, character) for character in text)
+
+
+_FORMS: dict[Form, Callable[[Table], str]] = {
+    "markdown": _markdown,
+    "latex": _latex,
+    "csv": _csv,
+    "json": _json,
+}
