@@ -7,7 +7,7 @@ for row in hivau.load_instructions("instruction/merge_instruction_test_final.jso
 
 from __future__ import annotations
 
-from holmesvau.hivau import ucf_crime, xd_violence
+from holmesvau.hivau import formats, instructions, ucf_crime, xd_violence
 from holmesvau.hivau.annotations import load_annotations, write_annotations
 from holmesvau.hivau.clips import Source, resolve, span_of
 from holmesvau.hivau.ground_truth import GroundTruth, Interval
@@ -29,6 +29,8 @@ __all__ = [
     "Source",
     "Task",
     "VideoAnnotation",
+    "formats",
+    "instructions",
     "load_annotations",
     "load_instructions",
     "resolve",
