@@ -2,14 +2,16 @@
 
 import json
 import re
+import sys
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from holmesvau.cli import app
-from holmesvau.errors import InputError
+from holmesvau.errors import InputError, MissingPartError
 from holmesvau.hivau import load_annotations, load_instructions, resolve, ucf_crime
 from holmesvau.hivau.checks import check
 from holmesvau.sim.dataset import generate, load_truth, make
@@ -17,6 +19,7 @@ from holmesvau.sim.plan import Settings, plan
 from holmesvau.sim.render import Renderer
 from holmesvau.sim.scripts import ANOMALIES
 from holmesvau.sim.scripts.wardrobe import split_of
+from holmesvau.sim.sheet import save
 from holmesvau.video import open_video
 from holmesvau.vlm.judgement import parse_judgement
 
@@ -209,3 +212,28 @@ def test_the_command_prints_what_it_made(tmp_path):
     assert result.exit_code == 0
     made = json.loads(result.stdout)
     assert made["rendered"] == 1 and made["anomalous"] == 0 and len(made["videos"]) == 1
+
+
+def test_an_anomaly_is_staged_in_a_picture_of_ones_own(tmp_path):
+    own = plan(Settings(seed=2, duration=(5.0, 5.0), scenes=("street",), anomalous_share=0.0), 0)
+    picture = save(Renderer(own.stage).frame(0), tmp_path / "camera.png")
+    made = generate(
+        tmp_path / "out", 1, 3, duration=10.0, size=(160, 120), fps=5.0, anomalous_share=1.0, busy=0.0,
+        background=picture, workers=1,
+    )  # fmt: skip
+    truth = load_truth(made.root)[0]
+    marked = truth.frame_labels().astype(bool)
+    with open_video(made.videos[0]) as file:
+        frames = np.concatenate([batch.frames for batch in file.frames(every=1)]).astype(np.int16)
+    usual = np.median(frames, axis=0)
+    own_picture = cv2.resize(cv2.imread(str(picture))[..., ::-1], (160, 120), interpolation=cv2.INTER_AREA)
+    assert np.abs(usual - own_picture).mean() < 12, "what nobody covers is the picture as it was given"
+    changed = (np.abs(frames - usual).max(-1) > 30).sum((1, 2))
+    assert changed[marked].max() > 60, "somebody is seen in the event"
+    assert check(made.root).severity in (None, "note")
+
+
+def test_without_opencv_the_command_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    result = CliRunner().invoke(app, ["sim", "generate", str(tmp_path), "-n", "1"])
+    assert isinstance(result.exception, MissingPartError) and "holmesvau[sim]" in str(result.exception)
