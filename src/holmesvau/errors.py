@@ -34,7 +34,7 @@ class ModelError(HolmesError):
 
 
 class ModelDownError(ModelError):
-    """A model that is served elsewhere does not answer now: what does not need its words can still be done."""
+    """A model that is served elsewhere does not answer now: what needs no words of it can still be done."""
 
 
 class MissingPartError(HolmesError, ImportError):
