@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from holmesvau import ats as ats
     from holmesvau import checkpoints as checkpoints
+    from holmesvau import evaluate as evaluate
     from holmesvau import hivau as hivau
     from holmesvau import report as report
     from holmesvau import sim as sim
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("ats", "checkpoints", "hivau", "report", "sim", "video", "vlm")
+_MODULES = ("ats", "checkpoints", "evaluate", "hivau", "report", "sim", "video", "vlm")
 _NAMES = {
     "Holmes": "holmesvau.holmes",
     "HolmesError": "holmesvau.errors",

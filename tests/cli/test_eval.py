@@ -120,7 +120,7 @@ def test_xd_takes_counts_from_predictions_or_from_a_file(run, tmp_path):
     code, _, err = run(
         "detection", predictions, "--xd", tmp_path / "xd.txt", "--num-frames", tmp_path / "n.json"
     )
-    assert code == 2 and "no list of classes" in err
+    assert code == 2 and "does not end in `_label_`" in err
     (tmp_path / "n.json").write_text('{"a": "b"}')
     code, _, err = run(
         "detection", predictions, "--xd", tmp_path / "xd.txt", "--num-frames", tmp_path / "n.json"
