@@ -44,7 +44,7 @@ CONTEXT_LENGTH, CONTEXT_WEIGHT = 0.5, 0.25
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Dense frames `[start, end)` that stand out `strength` standard deviations more than the best of chance."""
+    """Dense frames `[start, end)` that stand `strength` standard deviations above the best of chance."""
 
     start: int
     end: int

@@ -17,13 +17,13 @@ from holmesvau.types import FloatArray, IndexArray, ScoreArray
 
 HalfArray = npt.NDArray[np.float16]
 
-# Called as work goes on: stage name, how much is done, how much there is (None when unknown), in the stage's unit.
+# Called as work goes on: stage, how much is done, how much there is (None: unknown), in the stage's unit.
 Progress = Callable[[str, float, float | None], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """One batch out of an encoder: class tokens `pooled[B, D]` and small signatures of places `cells[B, h, w, c]`."""
+    """One batch out of an encoder: class tokens `pooled[B, D]`, signatures of places `cells[B, h, w, c]`."""
 
     pooled: HalfArray
     cells: HalfArray
@@ -50,9 +50,10 @@ class Features:
 class Encoder(Protocol):
     """A frozen picture encoder: EfficientNet-Lite0, or the vision tower of any InternVL model.
 
-    `fingerprint` changes whenever the same picture would give other numbers (weights, preprocessing, precision),
-    so that stored features are never mixed. `input_size` is the (width, height) the reader should scale frames to
-    before `encode`, or None when the encoder wants them as they are. `batch_size` is the size it runs best at.
+    `fingerprint` changes whenever the same picture would give other numbers (weights, preprocessing,
+    precision), so that stored features are never mixed. `input_size` is the (width, height) the reader should
+    scale frames to before `encode`, or None when the encoder wants them as they are. `batch_size` is the size
+    it runs best at.
     """
 
     @property

@@ -45,7 +45,7 @@ class Sampler(Protocol):
     def __call__(
         self, scores: FloatArray, num_frames: int, *, tau: float, events: Sequence[tuple[int, int]]
     ) -> IndexArray:
-        """Positions `[N]` int64, rising. `events` are half-open ranges of dense frames known to be abnormal."""
+        """Positions `[N]` int64, rising. `events` are half-open ranges of dense frames known as abnormal."""
         ...
 
 
