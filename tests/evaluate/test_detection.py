@@ -176,3 +176,10 @@ def test_every_pair_of_ranks_on_all_tiny_sets():
             ]
             found = detection.frame_metrics(np.array(labels), np.array(scores)).auc
             assert found == pytest.approx(np.mean(pairs)) if pairs else np.isnan(found)
+
+
+def test_one_video_alone_has_no_interval():
+    labels, scores = {"a": np.array([0, 1, 0])}, {"a": [0.1, 0.2, 0.3]}
+    found = detection.frame_metrics(labels, scores, bootstrap=QUICK)
+    assert found.auc == 0.5 and found.auc_interval is None and found.ap_interval is None
+    assert detection.compare(labels, scores, scores, bootstrap=QUICK).auc.p_value is None

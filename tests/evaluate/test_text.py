@@ -48,6 +48,7 @@ def test_figures_equal_pycocoevalcap(parity):
     )
 
 
+@pytest.mark.slow
 def test_reference_meteor_equals_the_published_one(parity):
     pytest.importorskip("pycocoevalcap", reason="the extra reference-metrics is not installed")
     if shutil.which("java") is None:

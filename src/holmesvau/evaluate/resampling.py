@@ -71,7 +71,12 @@ def draw(num_clusters: int, config: BootstrapConfig) -> CountArray:
 def statistics(
     compute: Callable[[CountArray], tuple[float, ...]], num_clusters: int, config: BootstrapConfig
 ) -> FloatArray:
-    """`compute(counts[clusters])` of every resample: `float64[resamples, figures]`, two at a time."""
+    """`compute(counts[clusters])` of every resample: `float64[resamples, figures]`, two at a time.
+
+    All are NaN of a single cluster: drawn again it is always itself, which would look like certainty.
+    """
+    if num_clusters < 2:
+        return np.full((config.resamples, len(compute(np.ones(num_clusters, np.int64)))), np.nan)
     with ThreadPoolExecutor(THREADS) as pool:
         return np.array(list(pool.map(compute, draw(num_clusters, config))), np.float64)
 
