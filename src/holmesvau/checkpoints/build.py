@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from holmesvau.checkpoints import space
+from holmesvau import space
 from holmesvau.checkpoints.tensors import Planned, write_file, write_index, write_json
 from holmesvau.errors import ModelError, OutputError
 from holmesvau.vlm.folder import WEIGHTS_FILE, read_json

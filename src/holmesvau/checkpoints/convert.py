@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from holmesvau.checkpoints import build, internvl2, scorer, source, space
+from holmesvau import space
+from holmesvau.checkpoints import build, internvl2, scorer, source
 from holmesvau.checkpoints import verify as verification
 from holmesvau.checkpoints.internvl2 import Geometry
 from holmesvau.checkpoints.tensors import Stored, read_folder, write_json
@@ -76,7 +77,11 @@ def convert_internvl2(
             log.info("%s: already converted", target)
             return target
         if verify:
-            space.require_memory(verification.memory_needed(sizes), "Verifying the converted checkpoint")
+            space.require_memory(
+                verification.memory_needed(sizes),
+                "Verifying the converted checkpoint",
+                "Close other programs, or do it on a larger machine and copy the folder.",
+            )
         shards = sorted(plan)
         build.write_shards(
             folder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,6 +140,17 @@ def weight_files(folder: Path) -> dict[str, Path]:
             f"Download the checkpoint again."
         )
     return {name: path for path in files for name in tensor_names(path)}
+
+
+def num_parameters(files: dict[str, Path]) -> int:
+    """How many numbers the tensors hold together, from the files' headers."""
+    from safetensors import safe_open
+
+    total = 0
+    for path in set(files.values()):
+        with safe_open(path, framework="pt") as opened:
+            total += sum(math.prod(opened.get_slice(name).get_shape()) for name in opened.keys())  # noqa: SIM118
+    return total
 
 
 def tensor_names(path: Path) -> list[str]:

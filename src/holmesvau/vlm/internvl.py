@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoTokenizer, InternVLForConditionalGeneration
 
+from holmesvau import space
 from holmesvau.errors import InputError, ModelError
 from holmesvau.types import FrameBatch
 from holmesvau.vlm import folder as folders
@@ -24,13 +25,22 @@ from holmesvau.vlm import prompts
 from holmesvau.vlm.adapter import merge_adapter
 from holmesvau.vlm.folder import FolderSettings
 from holmesvau.vlm.generation import Decoder, memory_told
+from holmesvau.vlm.int8 import Int8Linear, num_parameters, quantize
 from holmesvau.vlm.preprocess import pixels
 from holmesvau.vlm.protocol import VisualTokens
 from holmesvau.vlm.speaker import PromptLaw, Speaker, Spoken
 
 log = logging.getLogger(__name__)
 
-DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
+# What the weights are loaded in; int8 rounds the language model's afterwards, layer by layer.
+DTYPES = {
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "int8": torch.bfloat16,
+}
+# What a question about 16 frames takes beside the weights of a 2B model: keys, values, activations.
+WORKING_MEMORY = 1 << 30
 _DAMAGED = (RuntimeError, ValueError, OSError, KeyError)
 
 
@@ -67,8 +77,10 @@ class InternVl(Spoken):
             "name": self.name,
             "backend": "internvl",
             "source": self.source,
-            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
-            "dtype": str(tower.dtype).removeprefix("torch."),
+            "parameters": num_parameters(self.model),
+            "dtype": "int8"
+            if isinstance(self.model.lm_head, Int8Linear)
+            else str(tower.dtype).removeprefix("torch."),
             "device": str(tower.device),
             "tokens_per_frame": self.speaker.law.tokens_per_frame,
         }
@@ -124,11 +136,45 @@ def load(
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     tokenizer = load_tokenizer(folder)
     law = prompt_law(config, tokenizer, settings, source=str(source))
-    model = _load_weights(folder, config, files, DTYPES[dtype], device_map or {"": pick_device(device)})
+    if device_map is None:
+        chosen = pick_device(device)
+        if dtype == "int8" and chosen.type != "cpu":
+            raise InputError(f"dtype='int8' is for the CPU, not for {chosen}: choose bfloat16 there.")
+        _require_room(str(source), folders.num_parameters(files), dtype, chosen)
+        device_map = {"": chosen}
+    elif dtype == "int8":
+        raise InputError("dtype='int8' is for the CPU alone: leave device_map out.")
+    model = _load_weights(folder, config, files, DTYPES[dtype], device_map)
     if adapter is not None:
         model = merge_adapter(model, Path(adapter))
     model.eval().requires_grad_(False)
+    if dtype == "int8":
+        quantize(model.model.language_model)
+        model.lm_head = Int8Linear(model.lm_head)
     return InternVl(model, tokenizer, law, settings, source=str(source))
+
+
+def _require_room(source: str, parameters: int, dtype: str, device: torch.device) -> None:
+    """Refuse weights that will not fit, before minutes are spent on reading them.
+
+    Raises:
+        ModelError: saying how much is needed and how much there is.
+    """
+    needed = parameters * DTYPES[dtype].itemsize + WORKING_MEMORY
+    smaller = "dtype='bfloat16', or " if dtype == "float32" else ""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        if free < needed:
+            raise ModelError(
+                f"{source}: loading it in {dtype} needs {space.gib(needed)} GiB on {device} and "
+                f"{space.gib(free)} GiB are free there. Choose {smaller}device_map='auto', or device='cpu'."
+            )
+    else:
+        space.require_memory(
+            needed,
+            f"{source}: loading it in {dtype}",
+            f"Close other programs, or choose {smaller}a smaller model or a server (--model endpoint:URL).",
+        )
 
 
 def pick_device(device: str | None) -> torch.device:

@@ -30,8 +30,8 @@ def require_disk(folder: Path, num_bytes: int) -> None:
         )
 
 
-def require_memory(num_bytes: int, work: str) -> None:
-    """Refuse to start `work` where it would not fit into memory.
+def require_memory(num_bytes: int, work: str, advice: str) -> None:
+    """Refuse to start `work` where it would not fit into memory; `advice` is what to do then.
 
     Raises:
         ModelError: saying how much is needed and how much there is.
@@ -39,8 +39,7 @@ def require_memory(num_bytes: int, work: str) -> None:
     available = available_memory()
     if available is not None and available < num_bytes:
         raise ModelError(
-            f"{work} needs {gib(num_bytes)} GiB of memory and {gib(available)} GiB are available. "
-            f"Close other programs, or do it on a larger machine and copy the folder."
+            f"{work} needs {gib(num_bytes)} GiB of memory and {gib(available)} GiB are available. {advice}"
         )
 
 
