@@ -9,7 +9,7 @@ from holmesvau.hivau.schema import EventAnnotation, VideoAnnotation
 from holmesvau.types import Clip, Span
 from tests.hivau.fixtures import ANNOTATIONS, write_json
 
-HARD = (
+HARD: tuple[VideoAnnotation, ...] = (
     VideoAnnotation(
         "v=Film.1998__#00-08-08_label_B2-B6-G",
         901,
@@ -38,7 +38,7 @@ HARD = (
         analysis="NOTE this",
     ),
     VideoAnnotation("Calm 1", 300, 25, (), (EventAnnotation(Span(0, 10), (Clip(Span(0, 4), "Calm."),)),)),
-    VideoAnnotation("Odd without events", 50, 25.0, ("a;b", 'c"d'), summary="Only this."),
+    VideoAnnotation("Odd without events", 50, 25.0, (" a; b", 'c"d', "e\nf"), summary="Only this."),
     VideoAnnotation("nothing", 1, 24),
 )
 

@@ -293,7 +293,7 @@ def test_a_hostile_file_ends_in_a_sentence(own, tmp_path, name):  # noqa: F811
     path = formats.save(own, tmp_path / "sound.json", name)
     sound = json.loads(path.read_text())
     refused = 0
-    for place in list(_places(sound))[::3]:
+    for place in list(_places(sound))[::5]:
         for value in (None, 3, "x", [], {}, [[1]], -1.5, True):
             broken = _replaced(sound, place, value)
             problems = []

@@ -129,3 +129,11 @@ def test_unknown_names_and_options_are_refused(tmp_path):
         formats.load(tmp_path / "absent.csv")
     with pytest.raises(InputError, match="a folder without"):
         formats.guess(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["activitynet", "elan", "fiftyone", "label-studio", "via3", "webvtt"])
+@pytest.mark.parametrize("label", ["Normal", "clip"])
+def test_a_class_of_a_reserved_name_is_refused_not_lost(tmp_path, name, label):
+    video = dataclasses.replace(examples()["Calm 1"], labels=("Arson", label))
+    with pytest.raises(InputError, match=f"an anomaly class is called '{label}'.*Rename it"):
+        formats.save({"Calm 1": video}, target(tmp_path, formats.get(name)), name)

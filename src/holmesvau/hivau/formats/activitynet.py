@@ -18,6 +18,7 @@ from holmesvau.hivau.files import write_text
 from holmesvau.hivau.formats.protocol import (
     NORMAL,
     Annotations,
+    classes,
     dump_json,
     mapping,
     number,
@@ -60,7 +61,7 @@ class ActivityNet:
                 "annotations": [
                     {"segment": list(event.span), "label": label}
                     for event in video.events
-                    for label in dict.fromkeys(video.labels)
+                    for label in classes(video)
                 ],
             }
             for name, video in annotations.items()

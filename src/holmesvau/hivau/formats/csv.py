@@ -16,7 +16,7 @@ from typing import Any
 
 from holmesvau.errors import InputError
 from holmesvau.hivau.files import read_text, write_text
-from holmesvau.hivau.formats.protocol import Annotations, number, whole
+from holmesvau.hivau.formats.protocol import Annotations, joined, number, parted, whole
 from holmesvau.hivau.formats.rows import COLUMNS, TEXTS, Row, flatten, gather
 from holmesvau.hivau.problems import Findings
 from holmesvau.hivau.schema import LEVELS, Level, VideoAnnotation
@@ -53,9 +53,7 @@ class Csv:
 
 def _cell(value: Any) -> str:
     if isinstance(value, tuple):
-        target = io.StringIO(newline="")
-        csv.writer(target, delimiter=";", lineterminator="").writerow(value)
-        return target.getvalue()
+        return joined(value)
     return "" if value is None else str(value)
 
 
@@ -105,7 +103,7 @@ def _row(cells: dict[str, str | None], where: str, events: Counter[str]) -> Row:
         clip=clip if level == "clip" else None,
         start=_number(given["start"], where),
         end=_number(given["end"], where),
-        labels=tuple(next(csv.reader([given["labels"]], delimiter=";"), ())),
+        labels=parted(given["labels"]),
         n_frames=_whole(given["n_frames"], where) or 0,
         fps=_number(given["fps"], where) or 0,
         **{column: given[column] for column in TEXTS},

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from holmesvau.errors import InputError
 from holmesvau.hivau.files import read_text, write_text
 from holmesvau.hivau.formats import regions as loose
-from holmesvau.hivau.formats.protocol import Annotations, each, write_each
+from holmesvau.hivau.formats.protocol import Annotations, each, joined, parted, write_each
 from holmesvau.hivau.formats.regions import PARTS, Region
 from holmesvau.hivau.formats.webvtt import in_milliseconds, milliseconds
 from holmesvau.hivau.problems import Findings
@@ -29,7 +29,6 @@ _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 _TIER = re.compile(r"(?P<kind>video|event|clip)(?:-(?P<track>\d+))?(?:\.(?P<part>\w+))?")
 # XML cannot hold these, not even escaped, and turns a carriage return into a line feed.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
-_SEPARATOR = "; "
 Node = TypeVar("Node", VideoAnnotation, EventAnnotation)
 
 
@@ -49,6 +48,7 @@ class Elan:
         """Everything, in milliseconds."""
         return replace(
             _with_texts(video),
+            labels=tuple(map(_allowed, video.labels)),
             events=tuple(
                 replace(
                     _with_texts(event),
@@ -132,7 +132,7 @@ class _Document:
         ET.SubElement(header, "MEDIA_DESCRIPTOR", media)
         about = [("n_frames", repr(video.n_frames)), ("fps", repr(video.fps))]
         for name, value in [*about, *(("label", label) for label in video.labels)]:
-            ET.SubElement(header, "PROPERTY", {"NAME": name}).text = value
+            ET.SubElement(header, "PROPERTY", {"NAME": name}).text = _allowed(value)
 
     def _add(self, region: Region, kind: Literal["video", "event", "clip"]) -> None:
         start, end = milliseconds(region.span)
@@ -140,7 +140,7 @@ class _Document:
         while start < self._taken.get(tier := kind if track == 1 else f"{kind}-{track}", 0):
             track += 1
         self._taken[tier] = end
-        value = region.texts.get("caption", "") if kind == "clip" else _SEPARATOR.join(region.labels)
+        value = region.texts.get("caption", "") if kind == "clip" else joined(region.labels)
         owner = self._annotation(self._tier(tier), "ALIGNABLE_ANNOTATION", value, self._times(start, end))
         parts = {key: words for key, words in region.texts.items() if key != "caption"}
         for part, words in ({"number": region.number} | parts).items():
@@ -233,7 +233,7 @@ def _spans(root: ET.Element, path: Path, findings: Findings) -> tuple[Mapping[st
             if kind == "clip":
                 regions.append(Region("clip", span, number, (), {"caption": value}))
             else:
-                labels = tuple(label for label in value.split(_SEPARATOR) if label)
+                labels = parted(value)
                 regions.append(Region("event", span, number, labels, texts))
     return own, regions
 

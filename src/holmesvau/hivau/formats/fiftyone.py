@@ -16,6 +16,7 @@ from holmesvau.errors import InputError
 from holmesvau.hivau.files import write_text
 from holmesvau.hivau.formats import regions as loose
 from holmesvau.hivau.formats.protocol import (
+    CLIP,
     Annotations,
     dump_json,
     mapping,
@@ -28,8 +29,6 @@ from holmesvau.hivau.formats.protocol import (
 from holmesvau.hivau.formats.regions import Region
 from holmesvau.hivau.problems import Findings
 from holmesvau.hivau.schema import VideoAnnotation
-
-_CLIP = "clip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def _detection(region: Region) -> dict[str, Any]:
     attributes: dict[str, Any] = {"level": region.level, "number": region.number, **region.texts}
     if len(region.labels) > 1:
         attributes["labels"] = list(region.labels)
-    label = region.labels[0] if region.labels else _CLIP
+    label = region.labels[0] if region.labels else CLIP
     return {"label": label, "timestamps": list(region.span), "attributes": attributes}
 
 
@@ -96,7 +95,7 @@ def _region(detection: dict[str, Any], classes: Any, where: str) -> Region:
             raise InputError(f"{where}: label {label}, but there are {len(names)} classes.")
         label = names[label]
     name = text(label, where)
-    is_clip = attributes.get("level", "clip" if name == _CLIP else "event") == "clip"
+    is_clip = attributes.get("level", "clip" if name == CLIP else "event") == "clip"
     several = tuple(text(one, where) for one in sequence(attributes.get("labels") or [name], where))
     return Region(
         "clip" if is_clip else "event",

@@ -17,6 +17,7 @@ from holmesvau.errors import InputError
 from holmesvau.hivau.files import write_text
 from holmesvau.hivau.formats import regions as loose
 from holmesvau.hivau.formats.protocol import (
+    CLIP,
     NORMAL,
     Annotations,
     dump_json,
@@ -32,7 +33,7 @@ from holmesvau.hivau.problems import Findings
 from holmesvau.hivau.schema import VideoAnnotation
 from holmesvau.types import Span
 
-_CLIP, _TRACK, _CLASSES = "clip", "label", "video_label"
+_TRACK, _CLASSES = "label", "video_label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class LabelStudio:
             result.append(_result(_CLASSES, "choices", {"choices": classes}, _CLASSES))
         for region in loose.regions(video):
             ranges = {"ranges": [_frames(region.span, video.fps)]}
-            names = list(region.labels) or [_CLIP]
+            names = list(region.labels) or [CLIP]
             named = {**ranges, "timelinelabels": names}
             result.append(_result(_TRACK, "timelinelabels", named, region.number))
             result += [
@@ -115,7 +116,7 @@ class LabelStudio:
 
 def interface(classes: Iterable[str]) -> str:
     """The labelling interface (XML) for tasks of these anomaly classes."""
-    names = [*dict.fromkeys(classes), NORMAL, _CLIP]
+    names = [*dict.fromkeys(classes), NORMAL, CLIP]
     labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in names)
     choices = "".join(f"    <Choice value={quoteattr(name)}/>\n" for name in names[:-2])
     areas = "".join(
@@ -202,6 +203,6 @@ def _region(
     identity: str, span: Span, labels: tuple[str, ...], texts: Mapping[tuple[str, str], str]
 ) -> Region:
     own = {name: value for (owner, name), value in texts.items() if owner == identity}
-    if _CLIP in labels:
+    if CLIP in labels:
         return Region("clip", span, identity, (), own)
     return Region("event", span, identity, labels, own)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from holmesvau.errors import InputError, OutputError
 from holmesvau.hivau.files import read_text
@@ -17,6 +19,8 @@ Annotations = Mapping[str, VideoAnnotation]
 
 # What segments of normal videos are called where a format wants a name.
 NORMAL = "Normal"
+# What clips are called where events are called by their class.
+CLIP = "clip"
 
 
 class Format(Protocol):
@@ -55,6 +59,39 @@ class Format(Protocol):
             MissingPartError: when a library that reads it is not installed.
         """
         ...
+
+
+def classes(video: VideoAnnotation) -> tuple[str, ...]:
+    """The anomaly classes of a video, each once.
+
+    Raises:
+        InputError: when one has a name that formats use for something else.
+    """
+    for label in video.labels:
+        if label in (NORMAL, CLIP):
+            raise InputError(
+                f"{video.name}: an anomaly class is called {label!r}, which stands for "
+                f"{'what is normal' if label == NORMAL else 'clips'} in exchange formats. Rename it."
+            )
+    return tuple(dict.fromkeys(video.labels))
+
+
+def joined(labels: Iterable[str]) -> str:
+    """Several labels as one text, with semicolons between them; `parted` undoes it."""
+    listed, target = list(labels), io.StringIO(newline="")
+    spaced = any(label != label.strip() for label in listed)
+    # Spaces after a semicolon are a person's, unless they stand in quotes.
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if spaced else csv.QUOTE_MINIMAL
+    csv.writer(target, delimiter=";", lineterminator="", quoting=quoting).writerow(listed)
+    return target.getvalue()
+
+
+def parted(labels: str) -> tuple[str, ...]:
+    """The labels in a text that `joined`, or a person, wrote."""
+    try:
+        return tuple(next(csv.reader([labels], delimiter=";", skipinitialspace=True), ()))
+    except csv.Error:
+        return (labels,)
 
 
 def read_json(path: Path) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from holmesvau.hivau.formats.protocol import NORMAL
+from holmesvau.hivau.formats.protocol import NORMAL, classes
 from holmesvau.hivau.schema import EventAnnotation, VideoAnnotation
 from holmesvau.types import Clip, Span
 
@@ -34,8 +34,12 @@ class Region:
 
 
 def regions(video: VideoAnnotation) -> list[Region]:
-    """Each event, followed by its clips; empty texts are left out."""
-    labels = tuple(dict.fromkeys(video.labels)) or (NORMAL,)
+    """Each event, followed by its clips; empty texts are left out.
+
+    Raises:
+        InputError: when a class has a name that stands for something else.
+    """
+    labels = classes(video) or (NORMAL,)
     found = []
     for number, event in enumerate(video.events):
         found.append(Region("event", event.span, f"E{number}", labels, parts(event)))

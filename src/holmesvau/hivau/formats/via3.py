@@ -7,8 +7,6 @@ Nothing is lost.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +15,17 @@ from typing import Any, Literal
 from holmesvau.errors import InputError
 from holmesvau.hivau.files import write_text
 from holmesvau.hivau.formats import regions as loose
-from holmesvau.hivau.formats.protocol import Annotations, dump_json, mapping, read_json, sequence, span, text
+from holmesvau.hivau.formats.protocol import (
+    Annotations,
+    dump_json,
+    joined,
+    mapping,
+    parted,
+    read_json,
+    sequence,
+    span,
+    text,
+)
 from holmesvau.hivau.formats.regions import PARTS, Region
 from holmesvau.hivau.problems import Findings
 from holmesvau.hivau.schema import VideoAnnotation
@@ -57,7 +65,7 @@ class Via3:
                 about = {
                     "level": region.level,
                     "number": region.number,
-                    "label": _joined(region.labels),
+                    "label": joined(region.labels),
                     **region.texts,
                 }
                 metadata[f"{key}_{region.number}"] = _metadata(key, list(region.span), about)
@@ -105,7 +113,7 @@ class Via3:
 
 def _about(video: VideoAnnotation) -> dict[str, str]:
     own = {f"video_{part}": value for part, value in loose.parts(video).items()}
-    return {"labels": _joined(video.labels), "n_frames": repr(video.n_frames), "fps": repr(video.fps), **own}
+    return {"labels": joined(video.labels), "n_frames": repr(video.n_frames), "fps": repr(video.fps), **own}
 
 
 def _attributes() -> dict[str, Any]:
@@ -127,12 +135,6 @@ def _metadata(view: str, times: list[float], values: Mapping[str, str]) -> dict[
     return {"vid": view, "flg": 0, "z": times, "xy": [], "av": {_IDS[k]: v for k, v in values.items() if v}}
 
 
-def _joined(labels: tuple[str, ...]) -> str:
-    target = io.StringIO(newline="")
-    csv.writer(target, delimiter=";", lineterminator="").writerow(labels)
-    return target.getvalue()
-
-
 def _sort_in(
     entry: dict[str, Any],
     attributes: Mapping[str, Any],
@@ -152,7 +154,7 @@ def _sort_in(
     if level not in ("event", "clip"):
         raise InputError(f"{where}: its level is {level!r}; there are event and clip.")
     label = values.get("label", "") if "level" in values else next(iter(values.values()), "")
-    labels = tuple(next(csv.reader([label], delimiter=";"), ())) if level == "event" else ()
+    labels = parted(label) if level == "event" else ()
     texts = {key: values[key] for key in (*PARTS, "caption") if key in values}
     kind: Literal["clip", "event"] = "clip" if level == "clip" else "event"
     regions[view].append(Region(kind, span(times, where), values.get("number", ""), labels, texts))
@@ -174,7 +176,7 @@ def _video(name: str, about: Mapping[str, str], regions: list[Region], path: Pat
         n_frames, fps = int(about.get("n_frames", "0")), float(about.get("fps", "0"))
     except ValueError as error:
         raise InputError(f"{path}, {name}: its n_frames or fps is no number ({error}).") from error
-    classes = tuple(next(csv.reader([about["labels"]], delimiter=";"), ())) if "labels" in about else ()
+    classes = parted(about.get("labels", ""))
     found = loose.labels(regions)
     # What a person changed on the timeline counts; an order or a repetition that only the list has stays.
     labels = classes if set(found) == set(classes) or not found else found
