@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="`tiny`, `none`, a folder of an InternVL-family checkpoint, or a hub id."
+        "--model",
+        "-m",
+        help="`tiny`, `none`, a folder of an InternVL-family checkpoint, a hub id, or `endpoint:URL`.",
     ),
 ]
 EncoderName = Annotated[
@@ -32,7 +34,10 @@ Adapter = Annotated[
 Device = Annotated[
     str | None, typer.Option("--device", help="`cpu`, `cuda`, `cuda:1` …; the best one by default.")
 ]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="`bfloat16` (default), `float16` or `float32`.")]
+Dtype = Annotated[
+    str | None,
+    typer.Option("--dtype", help="`bfloat16` (default), `float16`, `float32`, or on a CPU `int8`."),
+]
 ConfigFile = Annotated[str | None, typer.Option("--config", help="A TOML or JSON file of settings.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="One setting, such as sampler.tau=0.2; may be given again.")
