@@ -1,7 +1,10 @@
 """Linear layers in eight bits, for the CPU: half the memory of bfloat16, and integer arithmetic.
 
-Weights are rounded once, each output row with a scale of its own; activations as they come, each token with
-a scale of its own. Sums are exact, results float32.
+Weights are rounded once, with a scale for each row; activations as they come, with a scale for at most
+`GROUP` of a token's: a language model has a few activations a hundred times larger than the rest, which would
+otherwise round all the others to nothing. Sums are exact within a group, results float32.
+
+What it gains and costs: `benchmarks/results/vlm.md`.
 """
 
 from __future__ import annotations
