@@ -115,14 +115,16 @@ def load(
     Args:
         source: folder, or hub id such as `OpenGVLab/InternVL3-1B-hf`.
         device: a torch device; None takes CUDA where there is one, else the CPU. Not with `device_map`.
-        dtype: `bfloat16` (the default on CPU and CUDA alike), `float32` or `float16`.
+        dtype: `bfloat16` (the default on CPU and CUDA alike), `float32`, `float16`, or on a CPU `int8`: the
+            language model's layers in eight bits, answers sooner and not quite the same (`int8.py`).
         device_map: accelerate's, such as `auto`, to spread a large model over devices.
         adapter: folder of a peft LoRA, merged into the weights.
 
     Raises:
-        ModelError: for a folder that is missing, incomplete, damaged or of another architecture.
+        ModelError: for a folder that is missing, incomplete, damaged or of another architecture, or where
+            memory does not suffice (not looked at with `device_map`).
         MissingPartError: when an adapter is given and peft is not installed.
-        InputError: for an unknown dtype, or device and device_map together.
+        InputError: for an unknown dtype, device and device_map together, or int8 anywhere but on the CPU.
     """
     dtype = dtype or "bfloat16"
     if dtype not in DTYPES:
