@@ -12,10 +12,11 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from holmesvau.errors import ConfigError
+from holmesvau.errors import ConfigError, InputError
 
 C = TypeVar("C")
 
@@ -26,10 +27,20 @@ def load(cls: type[C], path: str | Path | None = None, overrides: Iterable[str] 
     Raises:
         ConfigError: when the file cannot be read or parsed, a key is unknown, or a value has the wrong type.
     """
-    data = {} if path is None else read_mapping(path)
-    for override in overrides:
-        _set(data, override)
+    data = overlaid({} if path is None else read_mapping(path), overrides)
     return from_dict(cls, data, where=str(path) if path is not None else "configuration")
+
+
+def overlaid(data: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """A copy of a table with overrides such as `"sampler.tau=0.2"` applied.
+
+    Raises:
+        ConfigError: when an override is not of that form.
+    """
+    copy: dict[str, Any] = deepcopy(dict(data))
+    for override in overrides:
+        _set(copy, override)
+    return copy
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:
@@ -59,6 +70,9 @@ def from_dict(cls: type[C], data: Mapping[str, Any], where: str = "configuration
         return TypeAdapter(cls).validate_python(dict(data))
     except ValidationError as error:
         first = error.errors()[0]
+        if isinstance(refused := first.get("ctx", {}).get("error"), InputError):
+            # A configuration's own check, which names the key and the value itself.
+            raise ConfigError(f"{where}: {refused}") from error
         key = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{where}: {key} = {first['input']!r}: {first['msg']}.") from error
 

@@ -1,0 +1,135 @@
+"""Which videos a recipe trains on: folders in HIVAU-70k's layout, and simulated ones, rendered first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from holmesvau.errors import ConfigError, InputError
+
+Progress = Callable[[str, float, float | None], None]
+Split = Literal["train", "val"]
+OnError = Literal["stop", "skip"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedData:
+    """Videos that `sim.generate` renders into the data's root where they are not there yet.
+
+    `train_videos` 0 renders nothing. `seed` is the training split's; the validation split has the next one.
+    `duration` is a range in seconds, `size` in pixels; `classes` empty means all.
+    """
+
+    train_videos: int = 0
+    val_videos: int = 0
+    seed: int = 0
+    duration: tuple[float, float] = (20.0, 60.0)
+    size: tuple[int, int] = (320, 240)
+    fps: float = 15.0
+    anomalous_share: float = 0.5
+    classes: tuple[str, ...] = ()
+    events: int = 3
+
+    def __post_init__(self) -> None:
+        if (self.train_videos > 0) != (self.val_videos > 0):
+            raise ConfigError(
+                f"data.simulated: {self.train_videos} training and {self.val_videos} validation videos; "
+                "give both, or neither."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """The data of both stages.
+
+    `roots` are folders in HIVAU-70k's layout: as released, or as `holmesvau sim generate` writes them.
+    `train_split` and `val_split` name their splits. The release has no validation split: with `hold_out`
+    that share of the training videos is kept for validation, chosen by a hash of their names, and
+    `val_split` is not looked for. A video (a row, in stage 2) that cannot be read stops the run, or with
+    `on_error = "skip"` is left out, counted and named.
+    """
+
+    roots: tuple[str, ...] = ()
+    train_split: str = "train"
+    val_split: str = "val"
+    hold_out: float = 0.0
+    on_error: OnError = "stop"
+    simulated: SimulatedData = field(default_factory=SimulatedData)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold_out < 1:
+            raise ConfigError(f"data.hold_out = {self.hold_out}: give a share below 1.")
+
+    def split_of(self, split: Split) -> str:
+        """The name that a split has in the files."""
+        return self.val_split if split == "val" and not self.hold_out else self.train_split
+
+    def takes(self, split: Split, video: str) -> bool:
+        """Whether the video of that name belongs to `split`, when some training videos are held out."""
+        if not self.hold_out:
+            return True
+        digest = hashlib.blake2b(video.encode(), digest_size=8).digest()
+        held = int.from_bytes(digest) < self.hold_out * 2**64
+        return held == (split == "val")
+
+
+def prepare(
+    config: DataConfig, *, workers: int | None = None, progress: Progress | None = None
+) -> tuple[Path, ...]:
+    """The roots, with simulated videos rendered into the first one where the configuration has some.
+
+    Raises:
+        InputError: when there are no roots or one is no folder.
+        MissingPartError: when videos must be rendered and OpenCV is not installed.
+    """
+    if not config.roots:
+        raise InputError("The recipe names no data. Give --data FOLDER, a folder in HIVAU-70k's layout.")
+    roots = tuple(Path(root).expanduser() for root in config.roots)
+    simulated = config.simulated
+    if simulated.train_videos:
+        _render(simulated, config, roots[0], workers, progress)
+    for root in roots:
+        if not root.is_dir():
+            raise InputError(f"{root}: no such folder. Give --data FOLDER, a folder in HIVAU-70k's layout.")
+    return roots
+
+
+def _render(
+    simulated: SimulatedData,
+    config: DataConfig,
+    root: Path,
+    workers: int | None,
+    progress: Progress | None,
+) -> None:
+    import importlib.util
+
+    from holmesvau.errors import MissingPartError
+
+    if importlib.util.find_spec("cv2") is None:
+        raise MissingPartError(
+            "The recipe's videos are drawn with OpenCV, which is not installed: "
+            "pip install 'holmesvau[sim]', or give --data with videos of your own."
+        )
+    from holmesvau import sim
+
+    chosen: dict[str, Sequence[str]] = {"classes": simulated.classes} if simulated.classes else {}
+    for number, (split, count) in enumerate(
+        ((config.train_split, simulated.train_videos), (config.val_split, simulated.val_videos))
+    ):
+        sim.generate(
+            root,
+            count,
+            simulated.seed + number,
+            split=split,
+            duration=simulated.duration,
+            size=simulated.size,
+            fps=simulated.fps,
+            anomalous_share=simulated.anomalous_share,
+            events=simulated.events,
+            workers=workers,
+            progress=progress,
+            **chosen,  # type: ignore[arg-type]
+        )
