@@ -11,15 +11,18 @@ Shape legend: `B` batch, `T` dense frames, `D` width of the class token, `C` 512
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.features import Features
 from holmesvau.errors import InputError, ModelError
 from holmesvau.types import ScoreArray
@@ -91,27 +94,55 @@ class UrDmu(nn.Module):
             raise InputError(
                 f"UrDmu wants features [B, T, {self.input_size}] with T >= 1, got {tuple(features.shape)}."
             )
+        return self._through(features, lambda windows: self._score(windows)[..., None])[..., 0]
+
+    def read(self, features: Tensor, head: nn.Module) -> tuple[Tensor, Tensor]:
+        """Scores `[B, T]` as `forward` gives them, and what `head` says of each frame's hidden state `[C]`.
+
+        `head` takes `[B, T, C]` to `[B, T, K]`; in the overlap of windows its answers are cross-faded too.
+        """
+
+        def both(windows: Tensor) -> Tensor:
+            hidden = self._hidden(windows)
+            return torch.cat([self._score_hidden(hidden)[..., None], head(hidden)], dim=-1)
+
+        values = self._through(features, both)
+        return values[..., 0], values[..., 1:]
+
+    def _through(self, features: Tensor, read: Callable[[Tensor], Tensor]) -> Tensor:
+        """`read` as `[B, T, D]` -> `[B, T, K]`, window by window where there are many frames."""
         num_dense = features.shape[1]
         if num_dense <= WINDOW:
-            return self._score(features)
+            return read(features)
         starts = window_starts(num_dense)
-        total = features.new_zeros(len(features), num_dense, dtype=self._dtype)
-        weights = features.new_zeros(num_dense, dtype=self._dtype)
-        fade = _fade(total)
+        total = weights = fade = None
         for first in range(0, len(starts), WINDOWS_AT_ONCE):
             batch = starts[first : first + WINDOWS_AT_ONCE]
-            windows = torch.cat([features[:, start : start + WINDOW] for start in batch])
-            for start, scores in zip(batch, self._score(windows).split(len(features)), strict=True):
+            windows = read(torch.cat([features[:, start : start + WINDOW] for start in batch]))
+            if total is None or weights is None or fade is None:
+                total = windows.new_zeros(len(features), num_dense, windows.shape[-1])
+                weights, fade = windows.new_zeros(num_dense, 1), _fade(windows)[:, None]
+            for start, values in zip(batch, windows.split(len(features)), strict=True):
                 place = slice(start, start + WINDOW)
-                total[:, place] = total[:, place] + scores * fade
+                total[:, place] = total[:, place] + values * fade
                 weights[place] += fade
+        assert total is not None and weights is not None
         return total / weights
 
-    def forward_train(self, features: Tensor, normal: Tensor) -> UrDmuOutputs:
+    def forward_train(
+        self,
+        features: Tensor,
+        normal: Tensor,
+        *,
+        mask: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> UrDmuOutputs:
         """Scores with all that the losses need, for videos `features[B, T, D]` of at most 1,024 frames.
 
         `normal[B]` is True for normal videos: what the normal memory recalls of them is sampled from its
-        latent distribution, as the original does while training.
+        latent distribution, as the original does while training, with `noise[B, T, C]` (drawn when None).
+        `mask[B, T]` is True for the frames that a video has, which come first; those behind must hold zeros
+        and change nothing in the outputs of the others.
 
         Raises:
             InputError: when shapes do not fit or a video is longer than 1,024 frames.
@@ -121,20 +152,27 @@ class UrDmu(nn.Module):
                 f"Training wants features [B, T <= {WINDOW}, {self.input_size}] and normal [B], got "
                 f"{tuple(features.shape)} and {tuple(normal.shape)}."
             )
-        x = self.self_attn(self.embedding(features.to(self._dtype)))
+        x = self.self_attn(self.embedding(features.to(self._dtype)), mask)
         anomaly_attention, anomaly_recall = self.Amemory(x)
         normal_attention, normal_recall = self.Nmemory(x)
         mean, log_variance = self.encoder_mu(normal_recall), self.encoder_var(normal_recall)
-        noise = torch.randn_like(mean) * torch.exp(log_variance / 2)
+        noise = torch.randn_like(mean) if noise is None else noise
         anomaly_latent = self.encoder_mu(anomaly_recall)
-        normal_latent = mean + noise * normal.to(mean.dtype)[:, None, None]
+        spread = noise * torch.exp(log_variance / 2)
+        normal_latent = mean + spread * normal.to(mean.dtype)[:, None, None]
         scores = self.cls_head(torch.cat([x, anomaly_latent + normal_latent], dim=-1)).squeeze(-1)
         return UrDmuOutputs(
             scores, x, anomaly_attention, normal_attention, anomaly_latent, normal_latent, mean, log_variance
         )
 
+    def _hidden(self, features: Tensor) -> Tensor:
+        hidden: Tensor = self.self_attn(self.embedding(features.to(self._dtype)))
+        return hidden
+
     def _score(self, features: Tensor) -> Tensor:
-        x = self.self_attn(self.embedding(features.to(self._dtype)))
+        return self._score_hidden(self._hidden(features))
+
+    def _score_hidden(self, x: Tensor) -> Tensor:
         recall = self.encoder_mu(self.Amemory.recall(x)) + self.encoder_mu(self.Nmemory.recall(x))
         scores: Tensor = self.cls_head(torch.cat([x, recall], dim=-1)).squeeze(-1)
         return scores
@@ -149,7 +187,8 @@ class UrDmuScorer:
     scores.
 
     `path` is a `.safetensors` file or a released `.pth`, whose state dict is read without running any code in
-    it.
+    it. A scorer that was trained with a class head keeps it under `class_head.*` in the same file:
+    `class_names` are then its classes, else None.
 
     Raises:
         ModelError: when the file is missing, damaged, or holds another network.
@@ -160,6 +199,7 @@ class UrDmuScorer:
     def __init__(self, path: str | Path, *, device: str | torch.device = "cpu") -> None:
         self.path = Path(path)
         state = _read_state(self.path)
+        head = {name.removeprefix(PREFIX): state.pop(name) for name in list(state) if name.startswith(PREFIX)}
         kernel = state.get("embedding.conv_1.0.weight")
         if kernel is None or kernel.ndim != 3:
             raise ModelError(
@@ -175,6 +215,10 @@ class UrDmuScorer:
         self.network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
         self.network.to(device).eval().requires_grad_(False)
         self._device = torch.device(device)
+        self.class_names: ClassNames | None = None
+        if head:
+            self.class_names, self.class_head = _read_head(self.path, head)
+            self.class_head.to(device).eval().requires_grad_(False)
 
     @property
     def input_width(self) -> int | None:
@@ -187,11 +231,7 @@ class UrDmuScorer:
         Raises:
             InputError: when the features are of another width.
         """
-        if features.pooled.shape[1] != self.input_width:
-            raise InputError(
-                f"The scorer {self.path.name} was trained on class tokens of width {self.input_width}, but "
-                f"{features.encoder} gives {features.pooled.shape[1]}. Use the encoder it was trained with."
-            )
+        self._refuse_other_width(features)
         if not len(features):
             return np.empty(0, dtype=np.float32)
         with torch.inference_mode():
@@ -199,6 +239,30 @@ class UrDmuScorer:
             scores = self.network(tokens[None])[0]
         result: ScoreArray = scores.float().cpu().numpy()
         return result
+
+    def classify(self, features: Features) -> tuple[ScoreArray, npt.NDArray[np.float32]]:
+        """Scores `[T]` and, of the classes `class_names.all`, probabilities `[T, K]`, both float32.
+
+        Raises:
+            InputError: when the features are of another width.
+            ModelError: when the scorer has no class head.
+        """
+        self._refuse_other_width(features)
+        if self.class_names is None:
+            raise ModelError(f"{self.path}: this scorer was trained without a class head.")
+        if not len(features):
+            return np.empty(0, np.float32), np.empty((0, len(self.class_names)), np.float32)
+        with torch.inference_mode():
+            tokens = torch.tensor(features.pooled, device=self._device)
+            scores, logits = self.network.read(tokens[None], self.class_head)
+        return scores[0].float().cpu().numpy(), logits[0].float().softmax(-1).cpu().numpy()
+
+    def _refuse_other_width(self, features: Features) -> None:
+        if features.pooled.shape[1] != self.input_width:
+            raise InputError(
+                f"The scorer {self.path.name} was trained on class tokens of width {self.input_width}, but "
+                f"{features.encoder} gives {features.pooled.shape[1]}. Use the encoder it was trained with."
+            )
 
 
 def window_starts(num_dense: int) -> list[int]:
@@ -235,11 +299,12 @@ class _Transformer(nn.Module):
             for _ in range(DEPTH)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         for layer in self.layers:
             assert isinstance(layer, nn.ModuleList)
-            for part in layer:
-                x = x + part(x)
+            attention, feed_forward = layer
+            x = x + attention(x, mask)
+            x = x + feed_forward(x)
         return x
 
 
@@ -249,8 +314,8 @@ class _PreNorm(nn.Module):
         self.norm = nn.LayerNorm(CHANNELS)
         self.fn = inner
 
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.fn(self.norm(x))
+    def forward(self, x: Tensor, *rest: Tensor | None) -> Tensor:
+        y: Tensor = self.fn(self.norm(x), *rest)
         return y
 
 
@@ -278,28 +343,33 @@ class _GlobalLocalAttention(nn.Module):
         self.to_qkv = nn.Linear(CHANNELS, 4 * HEADS * HEAD_WIDTH, bias=False)
         self.to_out = nn.Sequential(nn.Linear(2 * HEADS * HEAD_WIDTH, CHANNELS), nn.Dropout(dropout))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         queries, keys, values, local = self.to_qkv(x).chunk(4, dim=-1)
         queries, keys, values = (
             part.unflatten(-1, (HEADS, HEAD_WIDTH)).transpose(1, 2) for part in (queries, keys, values)
         )
-        attended = F.scaled_dot_product_attention(queries, keys, values).transpose(1, 2)
-        near = local_mean(local).unflatten(-1, (HEADS, HEAD_WIDTH))
+        seen = None if mask is None else mask[:, None, None, :]
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=seen).transpose(1, 2)
+        near = local_mean(local, mask).unflatten(-1, (HEADS, HEAD_WIDTH))
         y: Tensor = self.to_out(torch.cat([attended, near], dim=-1).flatten(-2))
         return y
 
 
-def local_mean(x: Tensor) -> Tensor:
+def local_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
     """`y_i = Σ_j w_ij x_j` over `x[B, T, C]` with `w_ij = exp(-|i - j| / e) / Σ_k exp(-|k - j| / e)`.
 
     Normalised by column `j`, as the published code's broadcasting has it: near the borders the weights of a
     row do not sum to 1. Weights below 1e-8 of the largest are left out, which makes it a convolution; it is
     written as a banded matrix product over blocks of frames, on CPU several times faster than a depthwise
-    convolution.
+    convolution. Each video ends with the last True of its `mask[B, T]`.
     """
     num_dense = x.shape[1]
     place = torch.arange(num_dense, dtype=x.dtype, device=x.device)
-    x = x / (_column_half(place) + _column_half(num_dense - 1 - place) + 1.0)[:, None]
+    behind = num_dense - 1 - place
+    if mask is not None:
+        behind = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)
+        x = x * mask[..., None]
+    x = x / (_column_half(place) + _column_half(behind) + 1.0)[..., None]
     blocks = -(-num_dense // LOCAL_BLOCK)
     padded = F.pad(x, (0, 0, REACH, blocks * LOCAL_BLOCK - num_dense + REACH))
     bands = padded.unfold(1, LOCAL_BLOCK + 2 * REACH, LOCAL_BLOCK)
@@ -371,6 +441,19 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         )
     # Weights saved from a network spread over several GPUs carry this prefix.
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _read_head(path: Path, state: dict[str, Tensor]) -> tuple[ClassNames, ClassHead]:
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            names = ClassNames.from_metadata(file.metadata())
+        head = ClassHead(len(names))
+        head.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except (RuntimeError, ModelError, OSError) as error:
+        raise ModelError(f"{path}: its class head cannot be used ({error}).") from error
+    return names, head
 
 
 def _refuse_other_shapes(
