@@ -26,8 +26,8 @@ from holmesvau.hivau.instructions.compose import build
 from holmesvau.hivau.instructions.rows import RowForm, write_instructions
 from holmesvau.hivau.layout import Place
 from holmesvau.hivau.schema import VideoAnnotation
-from holmesvau.sim import scenes as scene_names
 from holmesvau.sim.plan import OWN, Settings, plan
+from holmesvau.sim.scenes import HELD_OUT, NAMES
 from holmesvau.sim.scripts import ANOMALIES
 
 DATASET = "sim"
@@ -60,7 +60,7 @@ def generate(
     size: tuple[int, int] = (320, 240),
     fps: float = 15.0,
     anomalous_share: float = 0.5,
-    scenes: Sequence[str] = scene_names.NAMES,
+    scenes: Sequence[str] | None = None,
     classes: Sequence[str] = tuple(ANOMALIES),
     events: int = 3,
     busy: float = 1.0,
@@ -70,11 +70,12 @@ def generate(
 ) -> Generated:
     """Render a split of simulated CCTV videos with their truth, in the form of HIVAU-70k (paper §3.2).
 
-    `duration` is seconds, 5 to 90,000, or a range of them; `events` the most anomalies in one video; `busy`
-    scales how much ordinary life there is. `split` is train, val or test: their scenes and clothes are
-    disjoint. The same arguments give the same pixels before encoding and the same texts, whatever `workers`
-    is (default: all cores). A video that is there already is not rendered again, so that an interrupted
-    call goes on when repeated.
+    `duration` is seconds, 5 to 90,000, or a range of them; `events` the most anomalies in a video, in every
+    hour that is begun; `busy` scales how much ordinary life there is. `split` is train, val or test: their
+    layouts of scenes, clothes, uniforms and cars are disjoint, and the kinds of scenes in
+    `holmesvau.sim.scenes.HELD_OUT` are in test alone unless `scenes` asks for them. The same arguments give
+    the same pixels before encoding and the same texts, whatever `workers` is (default: all cores). A video
+    that is there already is not rendered again, so that an interrupted call goes on when repeated.
 
     Raises:
         InputError: for an argument out of its range, or when the folder holds this split made with other
@@ -88,7 +89,7 @@ def generate(
         size=(int(size[0]), int(size[1])),
         fps=float(fps),
         anomalous_share=anomalous_share,
-        scenes=tuple(scenes) if background is None else (OWN,),
+        scenes=_scenes(split, scenes) if background is None else (OWN,),
         classes=tuple(classes),
         events=events,
         busy=busy,
@@ -106,6 +107,13 @@ def generate(
         if progress is not None:
             progress("rendering videos", len(made), num_videos)
     return _write(root, settings, [made[number] for number in range(num_videos)])
+
+
+def _scenes(split: str, chosen: Sequence[str] | None) -> tuple[str, ...]:
+    """The kinds of scenes of a split: those chosen, or all but what is held out for the test."""
+    if chosen is not None:
+        return tuple(chosen)
+    return tuple(name for name in NAMES if split == "test" or name not in HELD_OUT)
 
 
 Result = tuple[VideoAnnotation, dict[str, Any], bool]

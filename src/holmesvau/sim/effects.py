@@ -382,6 +382,24 @@ _PAINTERS = {
 }  # fmt: skip
 
 
+def torch_light(canvas: Canvas, camera: Camera, state: State, light: Illumination) -> None:
+    """The beam of a torch in the hand: a bright lens, and after dark a spot on what lies ahead."""
+    c, s = math.cos(state.heading), math.sin(state.heading)
+    hand = State(x=state.x + 0.42 * c, y=state.y + 0.42 * s, z=state.z + 0.95)
+    per_metre = _scale(camera, hand)
+    if per_metre is None:
+        return
+    white = _grey(light, (255, 246, 214))
+    x, y = _at(camera, hand)
+    _glow(canvas, x, y, per_metre * 0.22, white, 0.9)
+    if light.light.kind != "day":
+        sway = 0.35 * math.sin(state.extra.get("age", 0.0) * 2.3)
+        x, y = _at(
+            camera, State(x=state.x + 1.5 * c - sway * s, y=state.y + 1.5 * s + sway * c, z=state.z + 0.5)
+        )
+        _glow(canvas, x, y, per_metre * 0.9, white, 0.5)
+
+
 def vehicle_lights(canvas: Canvas, camera: Camera, actor: Actor, state: State, light: Illumination) -> None:
     """The beams of headlights after dark and the flashes of a police car's beacon."""
     lights, beacon = state.extra.get("lights", 0.0), state.extra.get("beacon", 0.0)

@@ -21,6 +21,7 @@ from holmesvau.sim.tones import Tones
 from holmesvau.sim.world import Colour, Look, State
 
 Floats = npt.NDArray[np.float64]
+HIGH_VISIBILITY: Colour = (206, 222, 44)
 _FAN = np.linspace(0, math.pi, 6) + math.pi / 2
 
 
@@ -104,7 +105,7 @@ def assemble(parts: Sequence[Part], num_points: int, scale: float) -> Body:
 def body(look: Look, held: str) -> Body:
     """The parts of a person who looks so and holds that."""
     parts = (*_legs(look), *_torso(look), *_arms(look), *_head(look), *_carried(look), *_held(held))
-    return assemble(parts, len(J) + 5, look.height / STANDING)
+    return assemble(parts, len(J) + EXTRA, look.height / STANDING)
 
 
 def _dim(colour: Colour, share: float) -> Colour:
@@ -156,6 +157,10 @@ def _torso(look: Look) -> list[Part]:
         )
     if look.top_kind == "uniform":
         parts.append(Part((*hips,), (0.118 * b, 0.118 * b), (20, 20, 22), 0.012, tone=False))
+    if look.person == "police officer":
+        vest = (0.050 * b, 0.050 * b, 0.112 * b, waist * b, waist * b)
+        parts.append(Part((*shoulders, J["chest"], *hips), vest, HIGH_VISIBILITY, 0.03))
+        parts.append(Part((*hips, J["pelvis"]), (0.112 * b, 0.112 * b, 0.115 * b), look.bottom, 0.032))
     return parts
 
 
@@ -202,7 +207,11 @@ def _head(look: Look) -> list[Part]:
     return parts
 
 
-LOW, HOLD, TIP, GRIP, SIDE = len(J), len(J) + 1, len(J) + 2, len(J) + 3, len(J) + 4
+LOW, TIP, GRIP, SIDE = (len(J) + k for k in range(4))
+# An umbrella's rim all around and the top of its stick.
+RIM = 8
+EXTRA = 4 + RIM + 1
+_CANOPY = (0.52, 0.70, 0.92)  # radius, height of the rim and of the top over the hand, metres
 
 
 def _carried(look: Look) -> list[Part]:
@@ -220,20 +229,32 @@ def _carried(look: Look) -> list[Part]:
             Part((J["hand_l"], LOW), (0.015, 0.015), (60, 60, 62), 0.0, tone=False),
             Part((LOW, LOW, SIDE, SIDE), (0.10, 0.10, 0.11, 0.11), colour, 0.0),
         ]
+    if look.carried == "umbrella":
+        return [
+            Part((J["hand_l"], LOW), (0.03, 0.05), colour, 0.03),
+            Part((LOW, SIDE), (0.05, 0.012), colour, 0.03),
+        ]
+    if look.carried == "open umbrella":
+        top = len(J) + EXTRA - 1
+        rim = tuple(len(J) + 4 + k for k in range(RIM))
+        return [
+            Part((J["hand_r"], top), (0.012, 0.012), (50, 50, 52), 0.0, tone=False),
+            Part((*rim, top, top), (0.012,) * RIM + (0.03, 0.03), colour, 0.25),
+        ]
     return []
 
 
 _HELD: dict[str, tuple[float, float, float, Colour]] = {
     # length, radius at the hand, radius at the tip, colour
-    "gun": (0.20, 0.028, 0.018, (22, 22, 24)), "rifle": (0.75, 0.035, 0.02, (30, 28, 26)),
-    "knife": (0.24, 0.016, 0.008, (190, 194, 198)), "bat": (0.80, 0.022, 0.042, (168, 128, 80)),
-    "crowbar": (0.62, 0.018, 0.022, (48, 50, 56)), "bottle": (0.26, 0.036, 0.022, (44, 88, 52)),
-    "spray can": (0.17, 0.034, 0.034, (200, 60, 50)), "phone": (0.12, 0.03, 0.03, (20, 22, 28)),
+    "gun": (0.30, 0.042, 0.030, (16, 16, 18)), "rifle": (0.80, 0.045, 0.028, (30, 28, 26)),
+    "knife": (0.36, 0.026, 0.014, (206, 210, 214)), "bat": (0.88, 0.030, 0.058, (178, 134, 80)),
+    "crowbar": (0.72, 0.026, 0.032, (48, 50, 56)), "bottle": (0.32, 0.048, 0.030, (44, 88, 52)),
+    "spray can": (0.22, 0.045, 0.045, (200, 60, 50)), "phone": (0.12, 0.03, 0.03, (20, 22, 28)),
     "bag": (0.30, 0.03, 0.16, (92, 66, 46)), "box": (0.34, 0.17, 0.17, (170, 132, 90)),
-    "item": (0.14, 0.06, 0.06, (200, 90, 60)), "cash": (0.14, 0.05, 0.05, (120, 150, 110)),
-    "torch": (0.2, 0.025, 0.035, (40, 40, 42)), "stick": (1.0, 0.015, 0.015, (120, 96, 66)),
-    "extinguisher": (0.42, 0.085, 0.08, (190, 26, 24)), "jerrycan": (0.30, 0.06, 0.14, (40, 90, 50)),
-    "stone": (0.05, 0.06, 0.06, (110, 106, 100)),
+    "item": (0.20, 0.075, 0.075, (206, 84, 52)), "cash": (0.14, 0.05, 0.05, (120, 150, 110)),
+    "torch": (0.24, 0.032, 0.045, (40, 40, 42)), "stick": (1.1, 0.024, 0.024, (130, 102, 66)),
+    "extinguisher": (0.42, 0.085, 0.08, (190, 26, 24)), "jerrycan": (0.34, 0.08, 0.16, (176, 40, 32)),
+    "stone": (0.05, 0.07, 0.07, (110, 106, 100)),
 }  # fmt: skip
 
 
@@ -245,14 +266,18 @@ def _held(held: str) -> list[Part]:
 
 
 def _extra_points(at: Floats, held: str, up: Floats, look: Look) -> Floats:
-    """Where bags and held things hang: `[5, 3]` in the order LOW, HOLD, TIP, GRIP, SIDE."""
+    """Where bags and held things hang: `[EXTRA, 3]` in the order LOW, TIP, GRIP, SIDE, rim, top."""
     left, right, wrist = at[J["hand_l"]], at[J["hand_r"]], at[J["wrist_r"]]
     along = (right - wrist) / max(1e-6, float(np.linalg.norm(right - wrist)))
-    drop = {"suitcase": 0.42, "shopping bag": 0.28, "briefcase": 0.26}.get(look.carried, 0.24)
+    drop = {"suitcase": 0.42, "shopping bag": 0.28, "briefcase": 0.26, "umbrella": 0.18}.get(
+        look.carried, 0.24
+    )
     low = left - up * min(drop, max(0.05, left[2] - 0.12))
     if look.carried == "suitcase":
         low = np.array([left[0] - 0.16, left[1], max(0.40, left[2] - 0.22)])
-    side = low - up * {"suitcase": 0.36, "shopping bag": 0.2, "briefcase": 0.16}.get(look.carried, 0.12)
+    side = low - up * {"suitcase": 0.36, "shopping bag": 0.2, "briefcase": 0.16, "umbrella": 0.5}.get(
+        look.carried, 0.12
+    )
     side[2] = max(side[2], 0.1)
     grip = right
     length = _HELD[held][0] if held else 0.0
@@ -266,7 +291,24 @@ def _extra_points(at: Floats, held: str, up: Floats, look: Look) -> Floats:
         grip = (left + right) / 2 + np.array([0.08, 0.0, 0.05])
         along, length = np.array([0.0, 1.0, 0.0]), 0.10
     tip = grip + along * length
-    return np.stack([low, low, tip, grip, side])
+    radius, rim_height, top_height = _CANOPY
+    turn = np.arange(RIM) * math.tau / RIM
+    rim = np.column_stack([radius * np.cos(turn), radius * np.sin(turn), np.full(RIM, rim_height)]) + right
+    return np.concatenate([np.stack([low, tip, grip, side]), rim, [right + up * top_height]])
+
+
+def _umbrella_up(at: Floats) -> Floats:
+    """The joints with the right hand raised to hold an umbrella overhead, where the body is upright."""
+    if at[J["chest"], 2] < 0.55:
+        return at
+    at = at.copy()
+    for joint, offset in (
+        ("elbow_r", (0.08, -0.06, -0.26)),
+        ("wrist_r", (0.24, 0.02, -0.12)),
+        ("hand_r", (0.27, 0.03, -0.04)),
+    ):
+        at[J[joint]] = at[J["shoulder_r"]] + np.array(offset)
+    return at
 
 
 def in_world(state: State, look: Look) -> Floats:
@@ -274,10 +316,12 @@ def in_world(state: State, look: Look) -> Floats:
     at = posed(state.action, state.phase)
     if state.mix < 1.0 and state.previous:
         at = at * state.mix + posed(state.previous, state.previous_phase) * (1 - state.mix)
+    if look.carried == "open umbrella":
+        at = _umbrella_up(at)
     if state.held or look.carried:
         extra = _extra_points(at, state.held, np.array([0.0, 0.0, 1.0]), look)
     else:
-        extra = np.broadcast_to(at[:1], (5, 3))
+        extra = np.broadcast_to(at[:1], (EXTRA, 3))
     at = np.concatenate([at, extra])
     scale = look.height / STANDING
     c, s = math.cos(state.heading) * scale, math.sin(state.heading) * scale

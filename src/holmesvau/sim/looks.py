@@ -28,7 +28,8 @@ HAIRS: tuple[Colour, ...] = (
     (24, 20, 18), (52, 36, 26), (92, 62, 38), (150, 112, 66), (196, 164, 110), (132, 132, 134), (110, 52, 30),
 )  # fmt: skip
 Person = Literal["man", "woman", "boy", "girl", "person", "police officer", "guard"]
-_CARRIED = tuple(c for c in get_args(Carried) if c not in ("", "umbrella"))
+# An open umbrella is for those who walk in the rain: see `Cue.load`.
+_CARRIED = tuple(c for c in get_args(Carried) if c not in ("", "open umbrella"))
 
 
 def random_look(

@@ -23,7 +23,7 @@ from holmesvau.sim.scripts.cue import SCENE_WORDS, NoRoomError
 from holmesvau.sim.scripts.floor import Floor
 from holmesvau.sim.surroundings import draw_light, draw_sensor, draw_weather
 from holmesvau.sim.texts.annotate import Footage, annotate
-from holmesvau.sim.world import EFFECT_KINDS, Light, Scene, Sensor, Stage
+from holmesvau.sim.world import EFFECT_KINDS, Light, Scene, Sensor, Stage, Weather
 from holmesvau.types import Span
 
 # Scenes of different splits are built from seeds that no other split uses.
@@ -48,7 +48,7 @@ class Settings:
 
     `duration` is seconds, or a lowest and a highest number of them; `size` pixels; `scenes` and `classes`
     limit what is drawn from; `background` is a video or picture to stage things in instead;
-    `anomalous_share` of the videos hold `events` anomalies at most.
+    `anomalous_share` of the videos hold anomalies, at most `events` in every hour that is begun.
     """
 
     seed: int
@@ -73,7 +73,7 @@ class Settings:
         if not 0.0 <= self.busy <= 10.0:
             raise InputError(f"busy {self.busy}: give 0 (nobody else is there) to 10.")
         if self.events < 1:
-            raise InputError(f"events {self.events}: give the most anomalies in a video, 1 or more.")
+            raise InputError(f"events {self.events}: give the most anomalies an hour, 1 or more.")
         for name in self.scenes:
             if name not in scenes.NAMES and not (self.background and name == OWN):
                 raise InputError(f"No scene is called {name!r}; there are {', '.join(scenes.NAMES)}.")
@@ -139,7 +139,8 @@ def _planned(settings: Settings, number: int, label: str, rng: np.random.Generat
     duration = low * (high / low) ** float(rng.uniform())
     duration = max(1, round(duration * settings.fps)) / settings.fps
     light = Light() if settings.background else draw_light(scene, label, rng)
-    timeline = Timeline(settings, scene, light, duration, rng)
+    weather = draw_weather(scene, rng)
+    timeline = Timeline(settings, scene, light, weather, duration, rng)
     if label:
         timeline.put_anomalies(label)
         if not timeline.anomalies:
@@ -153,7 +154,7 @@ def _planned(settings: Settings, number: int, label: str, rng: np.random.Generat
         size=settings.size,
         seed=int(rng.integers(1 << 30)),
         light=light,
-        weather=draw_weather(scene, rng),
+        weather=weather,
         sensor=Sensor(crf=24) if settings.background else draw_sensor(light, rng),
         actors=tuple(
             actor for h in timeline.all for actor in h.actors if actor.end > 0 and actor.start < duration
@@ -181,9 +182,16 @@ class Timeline:
     """What happens in one video, put one after another so that nobody walks through anybody's deed."""
 
     def __init__(
-        self, settings: Settings, scene: Scene, light: Light, duration: float, rng: np.random.Generator
+        self,
+        settings: Settings,
+        scene: Scene,
+        light: Light,
+        weather: Weather,
+        duration: float,
+        rng: np.random.Generator,
     ) -> None:
         self.settings, self.scene, self.light, self.duration, self.rng = settings, scene, light, duration, rng
+        self._wet = weather.kind == "rain" and not settings.background
         self.floor = Floor(scene)
         self.anomalies: list[Happening] = []
         self.negatives: list[Happening] = []
@@ -209,6 +217,7 @@ class Timeline:
             seconds=seconds,
             grey=self.light.kind == "infrared",
             dark=self.light.kind != "day",
+            wet=self._wet,
             name=f"{self._count}",
         )
         try:
@@ -217,9 +226,8 @@ class Timeline:
             return None
 
     def put_anomalies(self, label: str) -> None:
-        """One anomaly of the class; in longer videos up to `settings.events` in all, each in its own part."""
-        most = 1 if self.duration < 50 else 2 if self.duration < 100 else 3
-        number = int(self.rng.integers(1, min(most, self.settings.events) + 1))
+        """One anomaly of the class; in longer videos up to `settings.events` an hour, each in its part."""
+        number = self._many(min(1 + int(self.duration // 50), self.settings.events))
         slot = self.duration / number
         for k in range(number):
             suited = [c for c in SUITED[self.scene.name] if c in self.settings.classes]
@@ -229,6 +237,13 @@ class Timeline:
                 self.anomalies.append(placed)
             elif k == 0:
                 return
+
+    def _many(self, most: int) -> int:
+        """A number from 1 on, up to `most` in every hour that is begun."""
+        hours = math.ceil(self.duration / 3600)
+        if hours == 1:
+            return int(self.rng.integers(1, most + 1))
+        return max(1, int(self.rng.integers(0, most + 1, hours).sum()))
 
     def _placed(self, script: Script, start: float, length: float) -> Happening | None:
         """The script somewhere in the part, with calm before it where there is time."""
@@ -249,12 +264,9 @@ class Timeline:
 
     def put_negatives(self) -> None:
         """Hard negatives where no anomaly is, more in normal videos than in anomalous ones."""
-        wanted = int(self.rng.integers(0, 2)) if self.anomalies else int(self.rng.integers(0, 3))
-        wanted = (
-            min(wanted, int(self.duration // 15))
-            if self.anomalies
-            else min(max(wanted, 0), 1 + int(self.duration // 20))
-        )
+        stretches = math.ceil(self.duration / 300)
+        wanted = int(self.rng.integers(0, 2 if self.anomalies else 3, stretches).sum())
+        wanted = min(wanted, int(self.duration // 15) if self.anomalies else 1 + int(self.duration // 20))
         names = list(NEGATIVES)
         for _ in range(wanted * 6):
             if len(self.negatives) >= wanted:
@@ -305,7 +317,7 @@ class Timeline:
 
 
 def _crosses(walker: Happening, holder: Happening, wait: float) -> bool:
-    start, end = holder.start - wait, holder.end + wait
+    start, end = holder.start - wait, holder.end + holder.lingers + wait
     for actor in walker.actors:
         t, last = max(actor.start, start), min(actor.end, end)
         while t < last and holder.busy:

@@ -147,6 +147,8 @@ class Renderer:
             return
         if actor.kind == "person":
             figures.draw(self.canvas, self.camera, state, actor.look, self.tones, distance, world)
+            if state.held == "torch":
+                effects.torch_light(self.canvas, self.camera, state, self.light)
         elif actor.kind in EFFECT_KINDS:
             effects.draw(self.canvas, self.camera, actor, state, self.light, distance)
         else:

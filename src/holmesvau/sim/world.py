@@ -24,7 +24,9 @@ from holmesvau.sim.camera import Camera
 Colour = tuple[int, int, int]
 LightKind = Literal["day", "dusk", "night", "infrared"]
 WeatherKind = Literal["clear", "overcast", "rain", "snow", "fog"]
-Carried = Literal["", "backpack", "handbag", "shopping bag", "suitcase", "briefcase", "umbrella"]
+Carried = Literal[
+    "", "backpack", "handbag", "shopping bag", "suitcase", "briefcase", "umbrella", "open umbrella"
+]
 Held = Literal[
     "", "gun", "rifle", "knife", "bat", "crowbar", "bottle", "spray can", "phone", "bag", "box", "item",
     "cash", "torch", "stick", "extinguisher", "jerrycan", "stone",

@@ -15,7 +15,7 @@ BAY = 2.6
 def build(seed: int) -> Scene:
     """The car park of that seed."""
     kit = Kit("car park", seed)
-    camera = kit.camera((5.0, 7.0), (0.38, 0.48), (1.15, 1.32), pan=0.2)
+    camera = kit.camera((4.3, 5.8), (0.38, 0.47), (0.98, 1.14), pan=0.17)
     near_row, lane = kit.uniform(6.4, 7.4), kit.uniform(5.6, 6.4)
     lane_low, lane_high = near_row + 2.2, near_row + 2.2 + lane
     back = lane_high + 5.0

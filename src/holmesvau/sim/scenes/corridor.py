@@ -16,7 +16,7 @@ DOWN, UP = -math.pi / 2, math.pi / 2
 def build(seed: int) -> Scene:
     """The corridor of that seed."""
     kit = Kit("corridor", seed)
-    camera = kit.camera((2.6, 2.9), (0.36, 0.46), (1.3, 1.5), pan=0.05)
+    camera = kit.camera((2.6, 2.9), (0.36, 0.46), (1.2, 1.4), pan=0.05)
     half, back, high = kit.uniform(1.5, 2.1), kit.uniform(14.0, 18.0), 3.0
     p = kit.parts
     pattern = ("tiles", "carpet", "concrete")[int(kit.rng.integers(3))]

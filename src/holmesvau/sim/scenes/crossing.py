@@ -14,7 +14,7 @@ DOWN, UP = -math.pi / 2, math.pi / 2
 def build(seed: int) -> Scene:
     """The crossing of that seed."""
     kit = Kit("crossing", seed)
-    camera = kit.camera((6.4, 8.2), (0.42, 0.52), (1.12, 1.3), pan=0.15)
+    camera = kit.camera((5.2, 6.8), (0.40, 0.49), (0.94, 1.1), pan=0.12)
     middle, half = kit.uniform(13.5, 15.0), kit.uniform(3.1, 3.5)
     middle = max(middle, kit.near(camera) + half + 3.2)
     across = kit.uniform(-1.2, 1.2)

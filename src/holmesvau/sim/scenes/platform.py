@@ -16,7 +16,7 @@ DOWN, UP = -math.pi / 2, math.pi / 2
 def build(seed: int) -> Scene:
     """The platform of that seed."""
     kit = Kit("platform", seed)
-    camera = kit.camera((3.4, 4.4), (0.30, 0.38), (1.2, 1.4), pan=0.03)
+    camera = kit.camera((3.2, 4.1), (0.31, 0.38), (1.08, 1.26), pan=0.03)
     side = 1 if kit.chance(0.5) else -1
     edge = side * kit.uniform(1.6, 2.3)
     wall = -side * kit.uniform(4.2, 5.2)

@@ -121,15 +121,20 @@ def _shelves(kit: Kit, half: float, back: float, side: int) -> None:
             "the far side of the middle shelf",
             z=1.0,
         )
-    p.block(
-        -side * 1.0,
-        3.0,
-        0.5,
-        0.5,
-        0.8,
-        kit.material("boxes", (170, 130, 86), second=(210, 196, 160), scale=0.35),
-    )
+    _table(kit, side)
     _ = heading
+
+
+def _table(kit: Kit, side: int) -> None:
+    """A table of offers in the foreground, used from either side: what hands do there is seen side on."""
+    x, y = -side * 0.9, kit.uniform(3.5, 3.9)
+    wood = kit.material("wood", (150, 118, 80), (104, 90, 78), scale=0.3)
+    kit.parts.block(x, y, 0.5, 0.95, 0.78, wood)
+    goods = kit.material("goods", (168, 60, 48), (70, 110, 150), (180, 150, 60), scale=0.2)
+    kit.parts.block(x, y, 0.36, 0.8, 0.16, goods, z=0.78)
+    for k, away in enumerate((-side, side)):
+        heading = 0.0 if away < 0 else math.pi
+        kit.place(f"offer {k + 1}", "shelf", x + away * 0.62, y, heading, "the table of offers", z=0.9)
 
 
 def _counter(kit: Kit, half: float, back: float, side: int) -> None:

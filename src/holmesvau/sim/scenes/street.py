@@ -14,7 +14,7 @@ DOWN, UP = -math.pi / 2, math.pi / 2
 def build(seed: int) -> Scene:
     """The street of that seed."""
     kit = Kit("street", seed)
-    camera = kit.camera((4.6, 6.2), (0.36, 0.46), (1.12, 1.32), pan=0.22)
+    camera = kit.camera((4.0, 5.4), (0.36, 0.45), (0.98, 1.16), pan=0.18)
     near, kerb, far_kerb, front = 3.0, kit.uniform(8.0, 8.8), 0.0, 0.0
     kerb = max(kerb, kit.near(camera) + 3.2)
     far_kerb = kerb + kit.uniform(6.2, 7.0)

@@ -14,7 +14,7 @@ DOWN, UP = -math.pi / 2, math.pi / 2
 def build(seed: int) -> Scene:
     """The warehouse of that seed."""
     kit = Kit("warehouse", seed)
-    camera = kit.camera((4.4, 5.4), (0.38, 0.46), (1.2, 1.4), pan=0.12)
+    camera = kit.camera((3.9, 4.8), (0.38, 0.45), (1.06, 1.22), pan=0.10)
     half, back = kit.uniform(8.5, 10.5), kit.uniform(17.0, 20.0)
     p = kit.parts
     p.floor(

@@ -26,7 +26,7 @@ def explosion(cue: Cue) -> Happening:
             x, y = place.xy
             cue.words["place"] = f"by {place.phrase}"
     cue.words.setdefault("place", cue.words["at"])
-    size = cue.between(0.8, 1.2) if cue.scene.indoor else cue.between(1.0, 1.6)
+    size = cue.between(1.1, 1.5) if cue.scene.indoor else cue.between(1.6, 2.3)
     victim = cue.person("victim", known_as="victim")
     runner = cue.person("runner")
     side = 1 if cue.chance(0.5) else -1
@@ -46,7 +46,7 @@ def explosion(cue: Cue) -> Happening:
     cue.add("explosion", Steps(0.0, x, y).set(size=size).wait(5.0), kind="explosion")
     end = blast + cue.seconds
     for kind in ("fire", "smoke"):
-        burns = Steps(0.3, x, y).set(size=size * 0.7, strength=0.6).wait(1.5).set(strength=1.0)
+        burns = Steps(0.3, x, y).set(size=size * 0.75, strength=0.6).wait(1.5).set(strength=1.0)
         burns.until(end - 0.5).set(strength=0.0).wait(0.5)
         cue.add(kind, burns, kind=kind)
     cue.jolts.append(Jolt(start=0.0, end=0.9, strength=cue.between(4, 8)))
@@ -80,29 +80,37 @@ def road_accident(cue: Cue) -> Happening:
     ]
     lane = cue.one(lanes)
     (x0, y), (x1, _) = lane.points
-    spots = [(x, y) for x in (-3.0, -1.5, 0.0, 1.5, 3.0) if cue.floor.in_view((x, y), 0.15)]
+    way = math.copysign(1.0, x1 - x0)
+    # The place of the impact, and where who is hit comes to lie.
+    spots = [
+        (x, y)
+        for x in (-5.0, -4.0, -3.0, -1.5, 0.0, 1.5, 3.0, 4.0, 5.0)
+        if cue.floor.in_view((x, y), 0.15) and cue.floor.in_view((x + way * 4.5, y), 0.06)
+    ]
     spot = cue.one(spots)
     finish, name = cue.paint()
-    cue.words["car"] = name
-    way = math.copysign(1.0, x1 - x0)
+    cue.words |= {"car": name, "road": "lane" if cue.scene.name == "car park" else "road"}
     speed = cue.between(7.0, 10.0)
     car = Steps(-abs(spot[0] - x0) / speed, x0, y).set(lights=float(cue.dark), damage=0.0)
     car.go((spot[0] - way * 1.9, y), speed=speed)
     hit = car.t
-    car.set(damage=0.5, brake=1.0, lights=float(cue.dark)).go((spot[0] + way * 2.0, y), speed=speed * 0.45)
+    car.set(damage=0.5, brake=1.0, lights=float(cue.dark)).go((spot[0] + way * 0.6, y), speed=speed * 0.4)
     stands = car.t + max(3.0, cue.seconds)
     kind = cue.one(["person", "person", "motorbike", "car"])
     tell = {"person": _knocked_down, "motorbike": _motorbike_hit, "car": _rear_end}[kind]
     told = tell(cue, lane, spot, way, hit, stands)
     car.until(stands + 30.0)
     cue.add("car", car, kind="car", finish=finish)
+    # Traffic keeps clear of the place until the wreck has been cleared away.
+    cue.busy.append((*spot, 4.5))
+    cue.lingers = 30.0
     cue.beat("approach", max(hit - 1.5, hit - 8.0 / speed), hit, told[0])
     cue.beat("act", hit, hit + 2.0, *told[1])
     cue.beat("aftermath", hit + 2.0, stands, told[2])
     return cue.happening(
         "anomaly", "RoadAccidents",
         (f"[a collision|a crash] between the {{car}} and {told[3]} [can cost lives|can cause serious injuries]",
-         "traffic [stops abruptly|comes to a sudden stop] after the impact, [unlike the steady flow before|as it never does in ordinary traffic]",
+         "the {car} [stops abruptly|comes to a sudden stop] with the impact, [unlike any car that only drives through|as it never does in ordinary traffic]",
          f"the {{car}} [does not stop in time|brakes too late] and {told[4]}"),
     )  # fmt: skip
 
@@ -115,17 +123,20 @@ def _knocked_down(cue: Cue, lane: Route, spot: Point, way: float, hit: float, st
     y_from = spot[1] - 3.0
     steps = Steps(hit - 3.0 / 1.4, spot[0], y_from).go(spot, speed=1.4)
     steps.go(
-        (spot[0] + way * 2.2, spot[1]), seconds=0.45, action="fall_back", heading=math.pi if way > 0 else 0.0
+        (spot[0] + way * 2.6, spot[1] - 0.2),
+        seconds=0.45,
+        action="fall_back",
+        heading=math.pi if way > 0 else 0.0,
     )
     steps.go(
-        (spot[0] + way * 3.4, spot[1] - 0.4), seconds=0.5, action="lie", heading=math.pi if way > 0 else 0.0
+        (spot[0] + way * 4.2, spot[1] - 0.5), seconds=0.5, action="lie", heading=math.pi if way > 0 else 0.0
     )
     steps.until(stands + 25.0, "writhe")
     cue.add("walker", steps, look=walker)
     return (
-        "{walker} [steps onto the road|crosses the road] in front of a {car}",
-        ("the {car} [hits|runs into|knocks down] {walker}, who is [thrown|flung] onto the road",),
-        "{walker} lies on the road in front of the {car}, which has stopped",
+        "{walker} [steps onto the {road}|crosses the {road}] in front of a {car}",
+        ("the {car} [hits|runs into|knocks down] {walker}, who is [thrown|flung] onto the {road}",),
+        "{walker} lies on the {road} in front of the {car}, which has stopped",
         "{walker}",
         "a person is [knocked down|hit]",
     )
@@ -140,19 +151,19 @@ def _motorbike_hit(cue: Cue, lane: Route, spot: Point, way: float, hit: float, s
     t = bike.t
     cue.add("motorbike", bike, kind="motorbike", finish=finish)
     wreck = Steps(t, spot[0] + way * 0.3, spot[1], heading=math.pi / 2).set(lean=0.2, empty=1.0)
-    wreck.go((spot[0] + way * 3.6, spot[1] + 0.3), seconds=0.8, heading=math.pi / 2).set(
+    wreck.go((spot[0] + way * 4.2, spot[1] + 0.3), seconds=0.8, heading=math.pi / 2).set(
         lean=1.5, empty=1.0
     ).until(stands + 25)
     cue.add("wreck", wreck, kind="motorbike", finish=Finish(colour=(40, 40, 46), name="black"))
     thrown = Steps(t, spot[0] + way * 0.6, spot[1] - 0.2, heading=0.0)
-    thrown.go((spot[0] + way * 4.6, spot[1] - 0.6), seconds=0.9, action="fall", heading=0.0).until(
+    thrown.go((spot[0] + way * 5.0, spot[1] - 0.7), seconds=0.9, action="fall", heading=0.0).until(
         stands + 25, "writhe"
     )
     cue.add("rider", thrown, look=rider)
     return (
-        "{rider} on a motorbike [comes onto the road|turns into the lane] in front of a {car}",
+        "{rider} on a motorbike [comes onto the {road}|comes from the side] in front of a {car}",
         ("the {car} [crashes into|hits] the motorbike, and {rider} is thrown off",),
-        "{rider} lies on the road beside the motorbike, and the {car} has stopped",
+        "{rider} lies on the {road} beside the motorbike, and the {car} has stopped",
         "the motorbike",
         "the rider is thrown to the ground",
     )
@@ -170,7 +181,7 @@ def _rear_end(cue: Cue, lane: Route, spot: Point, way: float, hit: float, stands
     )
     steps.go((ahead, spot[1]), speed=6.0).set(brake=1.0, lights=float(cue.dark), damage=0.0).until(hit)
     steps.set(brake=1.0, lights=float(cue.dark), damage=0.6).go(
-        (ahead + way * 3.6, spot[1]), seconds=0.9
+        (ahead + way * 3.3, spot[1]), seconds=0.9
     ).until(stands + 30)
     cue.add("other car", steps, kind="car", finish=finish)
     return (
@@ -229,7 +240,7 @@ def fall(cue: Cue) -> Happening:
     cue.add("walker", cue.leave(steps, action="stagger", speed=0.8), look=walker)
     return cue.happening(
         "anomaly", "Fall",
-        ("{walker} [goes down suddenly|loses balance] and stays on the [ground|floor], [so an injury or illness is likely|which may mean an injury]",
+        ("{walker} [goes down suddenly|is suddenly down] and stays on the [ground|floor], [so an injury or illness is likely|which may mean an injury]",
          "people [walk upright|pass on foot] {here}; somebody [lying|down] on the floor [needs help|may need help]",
          "the fall is [sudden and uncontrolled|not a movement that anybody makes on purpose]"),
     )  # fmt: skip

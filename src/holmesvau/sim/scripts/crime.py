@@ -21,7 +21,7 @@ def burglary(cue: Cue) -> Happening:
     cue.beat("aftermath", end, gone, told, told.replace("with a bag", "with a bag in {burglar:his} hand"))
     return cue.happening(
         "anomaly", "Burglary",
-        ("{burglar} [enters|tries to get into] a place that is not {burglar:his} own and [takes things|carries things off]",
+        ("{burglar} [takes things|carries things off] from a place that is not {burglar:his} own",
          "[the hood, the sneaking gait and the bag|sneaking, searching and fleeing with a bag] show [an intruder|a break-in], not somebody who belongs there",
          "nobody who is allowed in would [creep up to|search] {place} like this and then run away"),
     )  # fmt: skip
@@ -66,7 +66,7 @@ def _searched(cue: Cue) -> tuple[Steps, float, str]:
     shelves = [
         p
         for p in cue.scene.places.values()
-        if p.kind in ("shelf", "counter") and cue.floor.in_view(p.xy, 0.03)
+        if p.kind in ("shelf", "counter") and cue.is_near(p.xy) and cue.is_seen(p.xy)
     ]
     if len(shelves) < 2:
         raise NoRoomError
@@ -77,7 +77,7 @@ def _searched(cue: Cue) -> tuple[Steps, float, str]:
     start = cue.seen_from(steps.track(), 0.0)
     start = max(start, -6.0)
     cue.beat(
-        "approach", start, 0.0, "{burglar} [sneaks in|creeps in] with a torch [when nobody is there|while nobody is in the room]",
+        "approach", start, 0.0, "{burglar} [sneaks in|creeps in] with a torch [when nobody is there|while the place is empty]",
         "{burglar} [creeps|sneaks] about {here} with a torch in {burglar:his} hand",
     )  # fmt: skip
     each = cue.seconds / len(places)
@@ -109,7 +109,9 @@ def shoplifting(cue: Cue) -> Happening:
     """A customer hides goods under their clothes and leaves without paying."""
     if cue.scene.name != "shop":
         raise NoRoomError
-    shelf = cue.place("shelf")
+    # The better seen of two, as the hands tell it all.
+    eye = cue.scene.camera
+    shelf = max(cue.place("shelf"), cue.place("shelf"), key=lambda p: eye.pixels_per_metre(*p.xy))
     thief = cue.person("thief", carries=cue.one(["", "backpack", "handbag"]), known_as="shoplifter")
     cue.words["place"] = shelf.phrase
     steps = cue.arrive(shelf.xy, -cue.between(2.0, 5.0)).until(-1.5, "browse", heading=shelf.heading)
@@ -119,8 +121,12 @@ def shoplifting(cue: Cue) -> Happening:
         "{thief} [checks whether anybody is watching|looks around] at {place}",
     )  # fmt: skip
     times = max(1, round(cue.seconds / 4))
+    # Turned half towards the camera, so that what the hands do is seen.
+    open_side = math.atan2(eye.y - shelf.y, eye.x - shelf.x) + cue.one([-0.9, 0.9])
     for k in range(times):
-        steps.hold("").do("reach", 0.9, heading=shelf.heading).hold("item").do("conceal", 1.6)
+        steps.hold("").do("reach", 0.9, heading=shelf.heading).hold("item").do(
+            "conceal", 1.6, heading=open_side
+        )
         steps.hold("").do("look_around" if k + 1 < times else "stand", max(0.3, cue.seconds / times - 2.5))
     end = steps.t
     many, them = ("several things", "them") if times > 1 else ("something", "it")
@@ -220,7 +226,7 @@ def _stolen(cue: Cue) -> Happening:
         "anomaly", "Stealing",
         ("{thief} takes a bag that belongs to {owner} [against the will of its owner|without any right to it]",
          "{thief} [runs away|flees] with the bag [at once|straight away], [as a thief does|which the rightful owner would not do]",
-         "{owner} loses {owner:his} property, and the theft is [quick and planned|done on purpose]"),
+         "{owner} loses {owner:his} property, and the theft is [quick and deliberate|done on purpose]"),
     )  # fmt: skip
 
 
@@ -285,7 +291,7 @@ def vandalism(cue: Cue) -> Happening:
     return cue.happening(
         "anomaly", "Vandalism",
         ("{vandal} [damages|defaces|disfigures] {place} on purpose",
-         "{vandal} [destroys|spoils] what belongs to others and [runs away|flees] [afterwards|when it is done]",
+         "{vandal} [damages|spoils] what belongs to others and [runs away|flees] [afterwards|when it is done]",
          "there is no [rightful|sensible] reason to [treat {place} like this|do this to {place}], so it is wilful damage"),
     )  # fmt: skip
 
@@ -318,12 +324,12 @@ def arson(cue: Cue) -> Happening:
     steps.do("throw", 0.9, facing=(x, y))
     lit = steps.t
     end = lit + max(4.0, cue.seconds)
-    full = min(4.0, (end - lit) * 0.5)
-    size = cue.between(0.7, 1.1)
-    for kind, scale in (("fire", size), ("smoke", size)):
-        flames = Steps(lit - 0.2, x, y).set(size=scale, strength=0.1).wait(full).set(strength=1.0)
+    full = min(3.0, (end - lit) * 0.4)
+    size = cue.between(0.9, 1.2) if cue.scene.indoor else cue.between(1.1, 1.6)
+    for kind in ("fire", "smoke"):
+        flames = Steps(lit - 0.2, x, y).set(size=size, strength=0.25).wait(full).set(strength=1.0)
         flames.wait(end - lit - full).wait(cue.between(2.0, 6.0)).set(strength=0.0).wait(0.5)
-        cue.add(kind, flames, kind=kind)  # type: ignore[arg-type]
+        cue.add(kind, flames, kind=kind)
         burnt = flames.t - 0.5
     cue.flee(steps.hold(""))
     gone = min(cue.seen_until(cue.add("culprit", steps, look=culprit), lit), end)
@@ -331,7 +337,7 @@ def arson(cue: Cue) -> Happening:
         "act",
         pour,
         gone,
-        "{culprit} [sets it on fire|lights it] and runs away",
+        "{culprit} [sets the fuel on fire|lights the fuel] and runs away",
         "{culprit} sets a fire {place} and runs {away}",
     )
     cue.beat(

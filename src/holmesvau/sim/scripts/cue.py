@@ -17,13 +17,16 @@ from holmesvau.sim.scenes.kit import CAR_COLOURS
 from holmesvau.sim.scripts import wardrobe
 from holmesvau.sim.scripts.floor import Floor, Point
 from holmesvau.sim.scripts.truth import Beat, Happening, Kind, Noun, Phase
-from holmesvau.sim.track import Steps, Track
-from holmesvau.sim.world import Actor, ActorKind, Finish, Held, Jolt, LightChange, Look, Place, Scene
+from holmesvau.sim.track import Key, Steps, Track
+from holmesvau.sim.world import Actor, ActorKind, Carried, Finish, Held, Jolt, LightChange, Look, Place, Scene
 
 T = TypeVar("T")
 
-# Pixels that a metre must have on a picture of 640 columns for what happens there to be told.
-CLOSE_ENOUGH = 28.0
+# Pixels that a metre must have on a picture of 640 columns for what happens there to be told; one's own
+# camera may hang farther off than those of the built scenes.
+CLOSE_ENOUGH, CLOSE_ENOUGH_OUTSIDE = 38.0, 28.0
+# Of so many open spots the nearest to the camera is taken.
+CHOICES = 3
 WALK, HURRY, RUN = 1.35, 2.0, 3.6
 
 SCENE_WORDS = {
@@ -50,7 +53,7 @@ class NoRoomError(Exception):
 
 
 class Cue:
-    """One script's means and slate. `seconds` is how long its main act should last, `grey` an infrared camera."""
+    """One script's means and slate. `seconds` is how long its main act should last, `grey` an infrared camera, `wet` rain."""
 
     def __init__(
         self,
@@ -62,9 +65,11 @@ class Cue:
         grey: bool,
         dark: bool,
         name: str,
+        wet: bool = False,
     ) -> None:
         self.floor, self.scene, self.rng = floor, floor.scene, rng
         self.split, self.seconds, self.grey, self.dark, self.name = split, seconds, grey, dark, name
+        self.wet = wet
         self.nouns: dict[str, Noun] = {}
         self.words = {
             "here": SCENE_WORDS[self.scene.name][0],
@@ -74,6 +79,7 @@ class Cue:
         self.busy: list[tuple[float, float, float]] = []
         self.jolts: list[Jolt] = []
         self.light_changes: list[LightChange] = []
+        self.lingers = 0.0
         self._beats: list[Beat] = []
         self._actors: list[Actor] = []
         self._looks: list[Look] = []
@@ -101,7 +107,7 @@ class Cue:
     # Places.
 
     def place(self, *kinds: str, named: str = "") -> Place:
-        """A place of one of the kinds that the camera sees well.
+        """A place of one of the kinds that the camera sees well, rather a near one.
 
         Raises:
             NoRoomError: when the scene has none.
@@ -109,35 +115,51 @@ class Cue:
         found = [
             p
             for p in self.scene.places.values()
-            if p.kind in kinds and named in p.name and self.is_near(p.xy) and self.floor.in_view(p.xy, 0.09)
+            if p.kind in kinds and named in p.name and self.is_near(p.xy) and self.is_seen(p.xy)
         ]
-        return self.one(found)
+        return max(
+            (self.one(found), self.one(found)), key=lambda p: self.scene.camera.pixels_per_metre(*p.xy)
+        )
+
+    def is_seen(self, point: Point) -> bool:
+        """Whether the camera sees somebody there from the thighs to the head."""
+        return all(self.floor.in_view(point, 0.09, height) for height in (0.55, 1.0, 1.5))
 
     def is_near(self, point: Point) -> bool:
         """Whether people there are drawn large enough to be told apart."""
-        return self.scene.camera.pixels_per_metre(*point) >= CLOSE_ENOUGH
+        needed = CLOSE_ENOUGH_OUTSIDE if self.scene.name == "footage" else CLOSE_ENOUGH
+        return self.scene.camera.pixels_per_metre(*point) >= needed
 
     def open_spot(self, radius: float = 1.0, region: str = "") -> Point:
-        """A free floor point in view, with room around it.
+        """A free floor point in view with room around it, the nearest to the camera of a few by chance.
 
         Raises:
             NoRoomError: when none is found.
         """
         regions = [r for r in self.scene.regions.values() if r.kind == "walk" and region in r.name]
-        for attempt in range(80):
-            chosen = regions[0] if attempt < 40 and not region else self.one(regions)
+        found: list[Point] = []
+        for attempt in range(90):
+            chosen = regions[0] if attempt < 50 and not region else self.one(regions)
             xs, ys = zip(*chosen.corners, strict=True)
             spot = self.between(min(xs), max(xs)), self.between(min(ys), max(ys))
-            around = [
-                (spot[0] + dx, spot[1] + dy) for dx, dy in ((radius, 0), (-radius, 0), (0, 0.4), (0, -0.4))
-            ]
-            taken = any(math.dist(spot, (x, y)) < radius + r for x, y, r in self.busy)
-            if taken or not (self.floor.in_view(spot, 0.12) and self.is_near(spot)):
-                continue
-            if all(self.floor.is_free(p) and self.floor.in_view(p, 0.03) for p in around):
-                self.busy.append((*spot, radius + 0.6))
-                return spot
-        raise NoRoomError
+            if self._is_open(spot, radius):
+                found.append(spot)
+            if len(found) == CHOICES or (found and attempt >= 50):
+                break
+        if not found:
+            raise NoRoomError
+        spot = max(found, key=lambda point: self.scene.camera.pixels_per_metre(*point))
+        self.busy.append((*spot, radius + 0.6))
+        return spot
+
+    def _is_open(self, spot: Point, radius: float) -> bool:
+        """Whether nothing stands or happens around a spot that the camera sees well."""
+        if any(math.dist(spot, (x, y)) < radius + r for x, y, r in self.busy):
+            return False
+        if not (self.floor.in_view(spot, 0.12) and self.is_near(spot)):
+            return False
+        around = [(spot[0] + dx, spot[1] + dy) for dx, dy in ((radius, 0), (-radius, 0), (0, 0.4), (0, -0.4))]
+        return all(self.floor.is_free(point) and self.floor.in_view(point, 0.03) for point in around)
 
     def pair(self, gap: float = 0.85, spot: Point | None = None) -> tuple[Point, Point]:
         """Two points that far apart around a spot, side by side as the camera sees them where there is room.
@@ -150,7 +172,8 @@ class Cue:
             turn = self.between(-spread, spread) + (math.pi if self.chance(0.5) else 0.0)
             dx, dy = math.cos(turn) * gap / 2, math.sin(turn) * gap / 2
             ends = (x - dx, y - dy), (x + dx, y + dy)
-            if all(self.floor.is_free(end) and self.floor.in_view(end, 0.04) for end in ends):
+            margin = 0.04 if gap < 2 else 0.08
+            if all(self.floor.is_free(end) and self.floor.in_view(end, margin) for end in ends):
                 return ends
         raise NoRoomError
 
@@ -186,14 +209,24 @@ class Cue:
         self.nouns[role] = wardrobe.noun(look, known_as, self.grey)
         return look
 
+    def load(self) -> Carried | None:
+        """What a passer-by carries: an open umbrella in the rain, or what chance gives (None)."""
+        return "open umbrella" if self.wet and self.chance(0.6) else None
+
     def stranger(self) -> Look:
         """Somebody whom texts do not name alone."""
         return wardrobe.dressed(self.rng, self.split)
 
     def paint(self) -> tuple[Finish, str]:
         """A car's finish and how a text names the car."""
-        colour = self.one(list(CAR_COLOURS))
-        variant = self.one(["hatchback", "saloon", "suv"])
+        colour, variant = self.one(
+            [
+                (colour, variant)
+                for colour in CAR_COLOURS
+                for variant in ("hatchback", "saloon", "suv")
+                if wardrobe.split_of_car(colour, variant) == self.split
+            ]
+        )
         name = "car" if self.grey else f"{colour} car"
         return Finish(colour=CAR_COLOURS[colour], name=colour, variant=variant), name
 
@@ -254,6 +287,20 @@ class Cue:
         )
         return track
 
+    def flight(self, name: str, kind: ActorKind, t: float, a: Point, b: Point, finish: Finish) -> None:
+        """Something thrown from a hand at `a` that comes down at `b` and lies there."""
+        seconds = 0.25 + 0.12 * math.dist(a, b)
+        keys = []
+        for k in range(9):
+            share = k / 8
+            z = 1.7 * (1 - share) + 1.1 * 4 * share * (1 - share) * seconds
+            x, y = a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
+            keys.append(
+                Key(t=t + share * seconds, x=x, y=y, z=max(0.0, z), heading=7.0 * share, extra={"tilt": 1.5})
+            )
+        keys.append(Key(t=t + seconds + 20.0, x=b[0], y=b[1], heading=7.0, extra={"tilt": 1.5}))
+        self.add(name, Track(tuple(keys)), kind=kind, finish=finish)
+
     def seen_until(self, track: Track, after: float) -> float:
         """The time from which on the camera no longer sees somebody, looked for from `after` on."""
         t = after
@@ -311,6 +358,7 @@ class Cue:
             busy=tuple(self.busy),
             jolts=tuple(self.jolts),
             light_changes=tuple(self.light_changes),
+            lingers=self.lingers,
         )
 
 

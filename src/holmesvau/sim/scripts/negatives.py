@@ -28,7 +28,7 @@ def running(cue: Cue) -> Happening:
     )
     cue.beat(
         "act", cue.seen_from(track, 0.0), cue.seen_until(track, 0.0), f"{{runner}} runs {{at}} {why}",
-        f"{{runner}} [hurries past|runs past] {why}", weight=3.0,
+        f"{{runner}} [rushes past|runs past] {why}", weight=3.0,
     )  # fmt: skip
     return cue.happening("hard negative", "Running")
 

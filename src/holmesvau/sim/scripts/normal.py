@@ -18,7 +18,7 @@ def passing(cue: Cue) -> Happening:
         points = points[::-1]
     aside = cue.between(-0.3, 0.3)
     way = [(x, y + aside) for x, y in points]
-    walker = cue.person("walker", carries=None)
+    walker = cue.person("walker", carries=cue.load())
     speed = cue.between(1.05, 1.6)
     steps = Steps(0.0, *way[0])
     for point in way[1:]:
@@ -35,7 +35,7 @@ def passing(cue: Cue) -> Happening:
 def waiting(cue: Cue) -> Happening:
     """Somebody waits at a stop, a kerb or a bench."""
     place = cue.place("bench", "kerb", "queue", "seat", "open", "counter")
-    waiter = cue.person("waiter", carries=None)
+    waiter = cue.person("waiter", carries=cue.load())
     cue.words["place"] = f"by {place.phrase}"
     seconds = max(3.0, cue.seconds)
     if place.kind in ("bench", "seat"):

@@ -43,7 +43,7 @@ class Happening:
     """What one script staged: an anomaly (`label` is its class), a hard negative, or ordinary life.
 
     `reasons` say why an anomaly is abnormal. `busy` are discs of floor `(x, y, radius)` that are taken from
-    the first beat to the last.
+    the first beat until `lingers` seconds after the last (a wreck that stands on).
     """
 
     kind: Kind
@@ -56,6 +56,7 @@ class Happening:
     busy: tuple[tuple[float, float, float], ...] = ()
     jolts: tuple[Jolt, ...] = ()
     light_changes: tuple[LightChange, ...] = ()
+    lingers: float = 0.0
 
     @property
     def start(self) -> float:

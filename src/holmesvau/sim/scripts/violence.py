@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from holmesvau.sim.scripts.cue import RUN, Cue, NoRoomError
+from holmesvau.sim.scripts.cue import RUN, Cue, NoRoomError, scene_has_road
 from holmesvau.sim.scripts.floor import Point
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps, stay
-from holmesvau.sim.world import Held, Look
+from holmesvau.sim.world import ActorKind, Finish, Held, Look
 
 
 def fighting(cue: Cue) -> Happening:
@@ -86,7 +86,7 @@ def assault(cue: Cue) -> Happening:
     hitter.until(end, "strike" if armed else cue.one(["kick", "stomp"]))
     tool = f" with a {armed}" if armed else ""
     cue.beat(
-        "act", 0.0, down, f"{{attacker}} [strikes|hits] {{victim}}{tool}, who [cowers|tries to shield the head]",
+        "act", 0.0, down, f"{{attacker}} [strikes|hits] {{victim}}{tool}, and {{victim}} [cowers|tries to shield the head]",
         f"{{attacker}} [beats|attacks] {{victim}}{tool} {{at}}",
     )  # fmt: skip
     kicks = (
@@ -96,7 +96,7 @@ def assault(cue: Cue) -> Happening:
     )
     cue.beat(
         "act", down, end, f"{{victim}} falls to the ground, and {{attacker}} {kicks}",
-        f"{{attacker}} {kicks.replace('{victim:him}', '{victim}')}, who lies on the ground",
+        f"{{victim}} lies on the ground, and {{attacker}} {kicks}",
     )  # fmt: skip
     cue.flee(hitter)
     gone = cue.seen_until(cue.add("attacker", hitter, look=attacker), end)
@@ -205,7 +205,7 @@ def _flashes(cue: Cue, shooter: Steps, target: Point, start: float, end: float) 
     while t < end - 0.15:
         cue.add(
             f"flash {number}",
-            stay(t, t + 0.12, x, y, z=1.42, heading=turn, size=0.8),
+            stay(t, t + 0.16, x, y, z=1.42, heading=turn, size=1.2),
             kind="flash",
             layer=-0.2,
         )
@@ -249,7 +249,7 @@ def robbery(cue: Cue) -> Happening:
     end = demand + hand
     cue.beat(
         "act", demand, end, f"{{victim}} [hands over|gives up] {loot}, and {{robber}} [takes|grabs] it",
-        f"{{robber}} [takes|snatches] {loot.replace('{victim:his} bag', 'the bag')} from {{victim}}",
+        f"{{robber}} [takes|snatches] {'the money' if held == 'cash' else 'the bag'} from {{victim}}",
     )  # fmt: skip
     cue.flee(threat.hold("bag"))
     gone = cue.seen_until(cue.add("robber", threat, look=robber), end)
@@ -267,6 +267,35 @@ def robbery(cue: Cue) -> Happening:
     )  # fmt: skip
 
 
+def _hurled(cue: Cue, name: str, steps: Steps, turn: float, seconds: float) -> None:
+    """What is held is thrown that way and flies off; now and then another stone is at hand."""
+    kind: ActorKind = "bottle" if steps.held == "bottle" else "item"
+    dark = Finish(colour=(40, 70, 48) if kind == "bottle" else (88, 84, 80), name="dark", size=0.26)
+    metres = cue.between(3.0, 6.0)
+    here = (steps.x + 0.4 * math.cos(turn), steps.y + 0.4 * math.sin(turn))
+    there = (here[0] + metres * math.cos(turn), here[1] + metres * math.sin(turn))
+    cue.flight(f"thrown {name} {steps.t:.2f}", kind, steps.t + 0.45, here, there, dark)
+    steps.do("throw", 0.5, heading=turn).hold("")
+    steps.do("throw", seconds - 0.5, heading=turn, offset=0.55)
+    if cue.chance(0.6):
+        steps.hold("stone")
+
+
+def _patrol_car(cue: Cue, beside: Point) -> list[Steps]:
+    """The way of a police car that pulls up with flashing lights, where there is a lane in view."""
+    if not scene_has_road(cue.scene):
+        return []
+    for lane in (r for r in cue.scene.routes.values() if r.kind == "drive" and len(r.points) == 2):
+        (x0, y), (x1, y1) = lane.points
+        stop = (beside[0] - math.copysign(1.5, x1 - x0), y)
+        if abs(y1 - y) < 1 and abs(y - beside[1]) > 2.2 and cue.floor.in_view(stop, 0.12):
+            cue.busy.append((*stop, 4.0))
+            speed = cue.between(6.0, 8.0)
+            car = Steps(-abs(stop[0] - x0) / speed, x0, y).set(beacon=1.0, lights=float(cue.dark), brake=0.0)
+            return [car.go(stop, speed=speed).set(brake=1.0)]
+    return []
+
+
 def arrest(cue: Cue) -> Happening:
     """Two police officers stop somebody, make them kneel, handcuff them and lead them away."""
     a, b = cue.pair(0.9)
@@ -277,9 +306,11 @@ def arrest(cue: Cue) -> Happening:
     behind = (2 * b[0] - a[0], 2 * b[1] - a[1])
     second = Steps(first.keys[0].t + 0.5, first.keys[0].x, first.keys[0].y)
     second.go(*cue.floor.way((second.x, second.y), behind), speed=RUN, action="run")
+    patrol_car = _patrol_car(cue, b)
+    with_car = ", and a police car [stops|pulls up] with flashing lights" if patrol_car else ""
     cue.beat(
         "approach", max(-2.5, cue.seen_from(first.track(), 0.0)), 0.4,
-        "two police officers [run up to|rush towards] {suspect} {at}",
+        f"two police officers [run up to|rush towards] {{suspect}} {{at}}{with_car}",
     )  # fmt: skip
     stop = max(second.t, 0.6) + cue.between(0.8, 2.0)
     held.do("hands_up", stop, facing=a)
@@ -307,6 +338,9 @@ def arrest(cue: Cue) -> Happening:
     gone = cue.seen_until(cue.add("suspect", held, look=suspect), end)
     cue.add("officer", first, look=officers[0])
     cue.add("partner", second, look=officers[1])
+    for car in patrol_car:
+        cue.add("police car", car.until(gone + 25.0), kind="police car")
+        cue.lingers = 25.0
     cue.beat(
         "aftermath", end, gone, "the police officers lead {suspect} away in handcuffs",
         "{suspect} is [led|taken] {away} in handcuffs by two police officers",
@@ -332,24 +366,36 @@ def riot(cue: Cue) -> Happening:
         spot = (x + 1.5 * far * math.cos(angle), y + 0.7 * far * math.sin(angle))
         if not cue.floor.is_free(spot):
             spot = (x + cue.between(-0.8, 0.8), y + cue.between(-0.4, 0.4))
-        held: Held = cue.one(["stick", "bat", "bottle", "stone", ""])
+        # The first ones carry what the texts name.
+        arms: tuple[Held, ...] = ("stick", "bottle", "stone", "bat", "")
+        held: Held = arms[k] if k < 3 else cue.one(arms)
         steps = cue.arrive(spot, cue.between(-0.8, 0.8), speed=cue.between(2.6, 3.6), action="run", held=held)
         seen.append(max(-2.5, cue.seen_from(steps.track(), steps.t)))
         while steps.t < end:
             seconds = min(end + 0.1 - steps.t, cue.between(0.9, 2.2))
-            action = cue.one(["throw", "cheer", "strike", "cheer", "throw", "push"])
-            steps.do(action, seconds, heading=cue.between(0, math.tau))
-            if action == "throw":
-                steps.hold("")
+            turn = cue.between(0, math.tau)
+            if steps.held in ("bottle", "stone"):
+                _hurled(cue, f"{k}", steps, turn, max(0.9, seconds))
+            else:
+                steps.do(cue.one(["cheer", "strike", "cheer", "strike", "push"]), seconds, heading=turn)
         cue.flee(steps)
         gone = max(gone, cue.seen_until(cue.add(f"rioter {k}", steps, look=cue.stranger()), end))
     lit = min(2.0, end * 0.3)
+    # In front of the crowd, where it can be seen.
+    fire_x, fire_y = next(
+        (
+            spot
+            for spot in ((x + 1.2, y - 1.5), (x - 1.2, y - 1.5), (x, y - 1.0))
+            if cue.floor.is_free(spot) and cue.floor.in_view(spot, 0.05, 0.3)
+        ),
+        (x, y),
+    )
     last = min(gone + 1.0, end + 8.0)
-    for kind, size in (("fire", 0.9), (cue.one(["smoke", "tear gas"]), 1.0)):
+    for kind, size in (("fire", 1.2), (cue.one(["smoke", "tear gas"]), 1.2)):
         track = (
-            Steps(lit, x, y)
-            .set(size=size, strength=0.1)
-            .wait(1.5)
+            Steps(lit, fire_x, fire_y)
+            .set(size=size, strength=0.25)
+            .wait(1.2)
             .set(strength=1.0)
             .wait(max(1.0, last - lit))
         )

@@ -140,7 +140,8 @@ def _told(happening: Happening, teller: Teller, where: str = "") -> str:
     for number, beat in enumerate(happening.beats):
         clause = teller.clause(happening, teller.pick(*beat.texts))
         if number == 0:
-            lead = f"{where}, " if where and happening.words["at"] not in clause else ""
+            placed = any(happening.words[word] in clause for word in ("at", "here"))
+            lead = f"{where}, " if where and not placed else ""
         elif number == len(happening.beats) - 1:
             lead = last
         else:
@@ -250,9 +251,8 @@ def _seen(footage: Footage, ordinary: Sequence[Happening], span: Span, teller: T
     if not best:
         if footage.anybody(span):
             return sentence(f"everyday life takes its course {footage.here}")
-        return sentence(
-            f"{teller.pick('nobody is to be seen', 'nobody is in view', 'no one is there')} {footage.here}"
-        )
+        nobody = teller.pick("nobody is to be seen", "nobody is in view", "no one is to be seen")
+        return sentence(f"{nobody} {footage.here}")
     said, before = [], None
     for _, happening, beat in best:
         clause = teller.clause(happening, teller.pick(*beat.texts))
