@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from holmesvau.cli import eval_tables, options
+from holmesvau.cli import eval_sim, eval_tables, options
+from holmesvau.cli.eval_options import Confidence, Lenient, Resamples, Seed
 from holmesvau.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,14 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Lenient = Annotated[
-    bool, typer.Option("--lenient", help="Leave out what does not fit, and say so, instead of ending.")
-]
-Resamples = Annotated[
-    int, typer.Option("--resamples", min=0, help="Bootstrap resamples of videos; 0 for no intervals.")
-]
-Confidence = Annotated[float, typer.Option("--confidence", help="How sure an interval is.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of the resamples.")]
+app.command()(eval_sim.sim)
 
 
 @app.command()

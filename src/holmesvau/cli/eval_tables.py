@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holmesvau.evaluate.detection import Comparison
     from holmesvau.evaluate.predictions import Coverage
     from holmesvau.evaluate.resampling import Interval
+    from holmesvau.evaluate.simulated import SimulatedReport
     from holmesvau.evaluate.suite import DetectionReport
     from holmesvau.evaluate.text import TextReport
 
@@ -113,6 +114,45 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
         console.print(judged)
 
 
+def print_simulated(report: SimulatedReport) -> None:
+    """The figures with their intervals, then by class, by scene and by hard negative."""
+    console = _console()
+    console.print(f"{report.videos} videos, {report.seconds_of_video / 60:.1f} minutes")
+    for note in report.notes:
+        console.print(note)
+    table = _table("", "figure", "value", "")
+    for name, value in report.figures.items():
+        text = "cider" in name or name == "ece"
+        factor, decimals = (1.0, 3) if text else (100.0, 2)
+        shown = "—" if value is None or math.isnan(value) else f"{factor * value:.{decimals}f}"
+        table.add_row(name, shown, _between(report.intervals.get(name), factor, decimals))
+    console.print(table, "")
+    for title, groups in (("scene", report.by_scene), ("light", report.by_light)):
+        shown_groups = _table(
+            "", title, "videos", "frame AUC", "judgement", "events", "class", "hard negatives"
+        )
+        for name, group in groups.items():
+            judged, classed = (
+                _percent(group.figures[key]) for key in ("judgement_accuracy", "class_accuracy")
+            )
+            false = _percent(group.figures["hard_negative_false_rate"])
+            called = f"{false} of {group.hard_negatives}" if group.hard_negatives else "—"
+            shown_groups.add_row(
+                name, f"{group.videos}", _percent(group.frame_auc), judged, f"{group.events}", classed, called
+            )
+        console.print(shown_groups, "")
+    classes = _table("", "class", "events", "found", "class right", "CIDEr")
+    for name, entry in report.by_class.items():
+        shares = [_percent(entry[key]) for key in ("event_recall", "class_accuracy")]
+        cider = entry["event_cider"]
+        classes.add_row(name, f"{entry['events']:.0f}", *shares, "—" if cider is None else f"{cider:.3f}")
+    console.print(classes, "")
+    negatives = _table("", "hard negative", "count", "called abnormal")
+    for name, count in report.hard_negatives.items():
+        negatives.add_row(name, f"{count['count']:.0f}", f"{count['called']:.0f}")
+    console.print(negatives)
+
+
 def _areas_row(table: Table, name: str, videos: int, found: object) -> None:
     from holmesvau.evaluate.detection import FrameMetrics, MacroMetrics
 
@@ -121,8 +161,8 @@ def _areas_row(table: Table, name: str, videos: int, found: object) -> None:
     table.add_row(name, f"{videos}", auc, _between(found.auc_interval), ap, _between(found.ap_interval))
 
 
-def _percent(value: float) -> str:
-    return "—" if math.isnan(value) else f"{100 * value:.2f}"
+def _percent(value: float | None) -> str:
+    return "—" if value is None or math.isnan(value) else f"{100 * value:.2f}"
 
 
 def _between(found: Interval | None, factor: float = 100, decimals: int = 2) -> str:

@@ -52,7 +52,7 @@ def generate(
     quiet: options.Quiet = False,
 ) -> None:
     """Render a split of a dataset in HIVAU-70k's form. After an interruption the same command goes on."""
-    _need_opencv()
+    need_opencv()
     from holmesvau import sim
 
     chosen = {key: value for key, value in (("scenes", scene), ("classes", anomaly)) if value}
@@ -62,8 +62,8 @@ def generate(
             num_videos,
             seed,
             split=split,
-            duration=_range(duration),
-            size=_pixels(size),
+            duration=seconds_range(duration),
+            size=pixels(size),
             fps=fps,
             anomalous_share=anomalous_share,
             events=events,
@@ -109,7 +109,7 @@ def sheet(
     as_json: options.AsJson = False,
 ) -> None:
     """Draw contact sheets of every scene, class of anomaly, hard negative, action, thing and effect."""
-    _need_opencv()
+    need_opencv()
     from holmesvau.sim.album import draw
 
     paths = draw(out, names=tuple(name) if name else None, seed=seed)
@@ -119,7 +119,12 @@ def sheet(
         sys.stdout.write("".join(f"{path}\n" for path in paths))
 
 
-def _range(text: str) -> float | tuple[float, float]:
+def seconds_range(text: str) -> float | tuple[float, float]:
+    """`30` or `20-60` as seconds.
+
+    Raises:
+        InputError: when it is neither.
+    """
     low, dash, high = text.partition("-")
     try:
         return (float(low), float(high)) if dash else float(low)
@@ -127,7 +132,12 @@ def _range(text: str) -> float | tuple[float, float]:
         raise InputError(f"--duration {text}: write seconds, or a range such as 20-60.") from error
 
 
-def _pixels(text: str) -> tuple[int, int]:
+def pixels(text: str) -> tuple[int, int]:
+    """`640x360` as width and height.
+
+    Raises:
+        InputError: when it is not that.
+    """
     width, cross, height = text.lower().partition("x")
     try:
         if not cross:
@@ -137,7 +147,12 @@ def _pixels(text: str) -> tuple[int, int]:
         raise InputError(f"--size {text}: write WIDTHxHEIGHT, for example 640x360.") from error
 
 
-def _need_opencv() -> None:
+def need_opencv() -> None:
+    """Complain early where the simulator cannot draw.
+
+    Raises:
+        MissingPartError: naming what to install.
+    """
     try:
         import cv2  # noqa: F401
     except ImportError as error:
