@@ -97,7 +97,9 @@ def look_again(path: Path, root: Path) -> Figures:
     with open_video(path) as video:
         result = scan_video(video, encoder, store=FeatureStore(root))
         assert result.cached
-        batches = video.frames(every_seconds=0.5, size=encoder.input_size, batch_size=encoder.batch_size)
+        batches = video.frames(
+            every_seconds=0.5, size=encoder.frame_size(640, 360), batch_size=encoder.batch_size
+        )
         batch = next(iter(batches))
     encoder.encode(batch.frames)
     encode_ms = timed(lambda: [encoder.encode(batch.frames) for _ in range(20)]) / 20 / len(batch) * 1000

@@ -87,7 +87,7 @@ def test_two_scans_give_the_same_bits(footage, encoder, store, uninterrupted):
 
 def test_features_are_those_of_the_frames_at_their_times(footage, encoder, uninterrupted):
     with open_video(footage) as video:
-        batch = video.at([0, 115, 250], size=encoder.input_size)
+        batch = video.at([0, 115, 250], size=encoder.frame_size(320, 240))
     rows = np.searchsorted(uninterrupted.index, batch.index)
     assert np.array_equal(encoder.encode(batch.frames).pooled, uninterrupted.pooled[rows])
     assert np.array_equal(batch.seconds, uninterrupted.seconds[rows])
@@ -108,10 +108,10 @@ class Reluctant:
     """The same encoder to the store, except that encoding fails."""
 
     def __init__(self, encoder):
-        for name in ("name", "fingerprint", "width", "cells_shape", "input_size", "batch_size"):
+        for name in ("name", "fingerprint", "width", "cells_shape", "frame_size", "memory", "batch_size"):
             setattr(self, name, getattr(encoder, name))
 
-    def encode(self, frames):
+    def encode(self, frames, before=None):
         raise AssertionError("nothing should be encoded again")
 
 

@@ -233,12 +233,15 @@ class ColourEncoder:
     """The mean colour of a picture as class token: enough to tell frames apart."""
 
     name, fingerprint, width, cells_shape = "colour", "1", 3, (1, 1, 3)
-    input_size, batch_size = (48, 32), 16
+    batch_size, memory = 16, 0
 
     def __init__(self):
         self.encoded = 0
 
-    def encode(self, frames):
+    def frame_size(self, width, height):
+        return 48, 32
+
+    def encode(self, frames, before=None):
         self.encoded += len(frames)
         mean = frames.mean(axis=(1, 2)).astype(np.float16)
         return Encoded(mean, mean[:, None, None])

@@ -267,7 +267,7 @@ class EfficientNetEncoder:
     name = "efficientnet-lite0"
     width = CHANNELS
     cells_shape = (GRID, GRID, SIGNATURE)
-    input_size = (PIXELS, PIXELS)
+    memory = 0
 
     def __init__(self, device: str = "cpu", runtime: Runtime = "auto", threads: int | None = None) -> None:
         if runtime not in ("auto", "onnx", "torch"):
@@ -290,7 +290,11 @@ class EfficientNetEncoder:
             else _Torch(folded, projection, device, threads, self.batch_size)
         )
 
-    def encode(self, frames: npt.NDArray[np.uint8]) -> Encoded:
+    def frame_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """224 pixels square, whatever the video's size."""
+        return PIXELS, PIXELS
+
+    def encode(self, frames: npt.NDArray[np.uint8], before: npt.NDArray[np.float32] | None = None) -> Encoded:
         """Class tokens `pooled[B, 1280]` and signatures `cells[B, 7, 7, c]` of `frames[B, H, W, 3]` uint8.
 
         Each frame's numbers depend on that frame alone, to the bit. Frames that are not 224×224 are resized.

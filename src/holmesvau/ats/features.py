@@ -23,10 +23,14 @@ Progress = Callable[[str, float, float | None], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
-    """One batch out of an encoder: class tokens `pooled[B, D]`, signatures of places `cells[B, h, w, c]`."""
+    """One batch out of an encoder: class tokens `pooled[B, D]`, signatures of places `cells[B, h, w, c]`.
+
+    `trace[B, ...]` is what an encoder with a memory wants to be given back with the frames that follow.
+    """
 
     pooled: HalfArray
     cells: HalfArray
+    trace: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +55,10 @@ class Encoder(Protocol):
     """A frozen picture encoder: EfficientNet-Lite0, or the vision tower of any InternVL model.
 
     `fingerprint` changes whenever the same picture would give other numbers (weights, preprocessing,
-    precision), so that stored features are never mixed. `input_size` is the (width, height) the reader should
-    scale frames to before `encode`, or None when the encoder wants them as they are. `batch_size` is the size
-    it runs best at.
+    precision), so that stored features are never mixed. `frame_size` is the (width, height) the reader should
+    scale frames of a video to before `encode`, or None when the encoder wants them as they are. `batch_size`
+    is the size it runs best at. `memory` is how many dense frames before a frame its features depend on (0
+    for most): that many traces are given back as `before`.
     """
 
     @property
@@ -65,12 +70,16 @@ class Encoder(Protocol):
     @property
     def cells_shape(self) -> tuple[int, int, int]: ...
     @property
-    def input_size(self) -> tuple[int, int] | None: ...
+    def memory(self) -> int: ...
     @property
     def batch_size(self) -> int: ...
 
-    def encode(self, frames: npt.NDArray[np.uint8]) -> Encoded:
-        """Encode `frames[B, H, W, 3]` uint8 RGB."""
+    def frame_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """The size in pixels to read frames of `width` by `height` at."""
+        ...
+
+    def encode(self, frames: npt.NDArray[np.uint8], before: npt.NDArray[np.float32] | None = None) -> Encoded:
+        """Encode `frames[B, H, W, 3]` uint8 RGB; `before[K, ...]` are the last traces, oldest first."""
         ...
 
 

@@ -11,11 +11,15 @@ import math
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
 
 from holmesvau.ats import records
 from holmesvau.ats.features import Encoded, Encoder, Features, Progress
@@ -139,21 +143,24 @@ def _encode_all(
     spent: dict[str, float],
     progress: Progress | None,
 ) -> None:
+    recorded = sink.recorder.index
     frames = video.frames(
         every=config.every,
         every_seconds=config.every_seconds if config.every is None else None,
-        size=encoder.input_size,
+        size=encoder.frame_size(video.info.width, video.info.height),
         batch_size=config.batch_size or encoder.batch_size,
-        start_index=sink.recorder.index[-1] + 1 if sink.recorder.index else 0,
+        start_index=_first_to_read(recorded, encoder.memory),
     )
+    last, before = recorded[-1] if recorded else -1, None
     waiting = time.perf_counter()
     # Closing ends the reader's thread when this one is interrupted.
     with closing(frames) as batches:  # type: ignore[type-var]
         for batch in batches:
             decoded = time.perf_counter()
-            encoded = encoder.encode(batch.frames)
+            encoded = encoder.encode(batch.frames, before)
+            before = _remembered(before, encoded, encoder.memory)
             made = time.perf_counter()
-            sink.append(batch, encoded)
+            sink.append(*_after(batch, encoded, last))
             spent["decode"] += decoded - waiting
             spent["encode"] += made - decoded
             waiting = time.perf_counter()
@@ -161,6 +168,32 @@ def _encode_all(
             if progress is not None:
                 progress("scan", float(batch.seconds[-1]), video.info.duration)
     spent["decode"] += time.perf_counter() - waiting
+
+
+def _first_to_read(recorded: Sequence[int], memory: int) -> int:
+    """The next frame's number or, for an encoder with a memory, of the frames it must see again first."""
+    if not recorded:
+        return 0
+    return recorded[-1] + 1 if not memory else recorded[max(0, len(recorded) - memory)]
+
+
+def _remembered(
+    before: npt.NDArray[np.float32] | None, encoded: Encoded, memory: int
+) -> npt.NDArray[np.float32] | None:
+    """The last `memory` traces, with those of this batch."""
+    if not memory or encoded.trace is None:
+        return None
+    known = encoded.trace if before is None else np.concatenate([before, encoded.trace])
+    return known[-memory:]
+
+
+def _after(batch: FrameBatch, encoded: Encoded, last: int) -> tuple[FrameBatch, Encoded]:
+    """Only what comes after frame `last`."""
+    old = int(np.searchsorted(batch.index, last, side="right"))
+    if not old:
+        return batch, encoded
+    new = FrameBatch(batch.frames[old:], batch.index[old:], batch.seconds[old:])
+    return new, Encoded(encoded.pooled[old:], encoded.cells[old:])
 
 
 class _Sink:
@@ -196,6 +229,8 @@ class _Sink:
         self._stack.__exit__(kind, error, traceback)
 
     def append(self, batch: FrameBatch, encoded: Encoded) -> None:
+        if not len(batch):
+            return
         try:
             self.recorder.append(batch.index, batch.seconds, encoded)
         except OSError as error:
@@ -245,7 +280,8 @@ def recipe_of(encoder: Encoder, config: ScanConfig, content: str) -> Recipe:
     return Recipe(
         content=content,
         stride=config.stride,
-        reader=f"av {version('av')}, {encoder.input_size}",
+        # The size depends on the video, whose content stands above, and on the encoder alone.
+        reader=f"av {version('av')}",
         encoder=encoder.name,
         fingerprint=encoder.fingerprint,
         width=encoder.width,

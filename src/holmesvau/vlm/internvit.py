@@ -48,7 +48,7 @@ class InternVitEncoder:
     """
 
     name = "internvit"
-    input_size = None
+    memory = 0
 
     def __init__(self, source: str | Path, *, device: str | None = None, dtype: str = "bfloat16") -> None:
         if dtype not in DTYPES:
@@ -97,8 +97,12 @@ class InternVitEncoder:
             self._fingerprint = f"{self.name}-{digest.hexdigest()}"
         return self._fingerprint
 
+    def frame_size(self, width: int, height: int) -> tuple[int, int] | None:
+        """None: frames are resized here, as the released scorer's were."""
+        return None
+
     @torch.inference_mode()
-    def encode(self, frames: npt.NDArray[np.uint8]) -> Encoded:
+    def encode(self, frames: npt.NDArray[np.uint8], before: npt.NDArray[np.float32] | None = None) -> Encoded:
         """Class tokens `pooled[B, D]` and signatures `cells[B, h, w, c]` of `frames[B, H, W, 3]` uint8 RGB.
 
         Raises:

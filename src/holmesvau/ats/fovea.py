@@ -1,0 +1,181 @@
+"""Where in a picture something moves or is new, and a closer look at that place.
+
+A person in a camera's picture is a few dozen pixels tall; scaled to an encoder's 224 pixels little is left
+of an arm that strikes. People look at a scene the same way: all of it coarsely, one place sharply. The window
+is found in small pictures, by what differs from the frames just before; a handful of numbers beside it keep
+what a single picture cannot tell: how much moves, where, of which colour, how the light changed.
+
+Shape legend: `T` frames, `K` frames before them, `h w` thumbnail of 36 by 64 places, `S` numbers of motion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+# Thumbnail in which motion is sought. Its shape is that of a wide picture: a place is about as tall as wide.
+ROWS, COLUMNS = 36, 64
+# Sides of a window, as shares of the picture's height.
+SIDES = (0.25, 0.38, 0.55, 0.8)
+# Frames before that count as the scene at rest: 16 seconds of a scan by half-seconds.
+MEMORY = 32
+# Differences below this many times their median, plus a floor, are noise; above the ceiling they count no
+# more.
+NOISE, FLOOR, CEILING = 3.0, 0.02, 0.3
+# Less difference in sum than this is none: then the window is the middle of the picture.
+NOTHING = 1e-3
+MOTION = 26
+
+# Places of the numbers that say where the window is, in `Glance.numbers`.
+_CENTRE_X, _CENTRE_Y, _SIDE = 4, 5, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a picture, as shares of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Glance:
+    """What small pictures tell of a frame: the window to look into, and `numbers[S]` float32."""
+
+    window: Window
+    numbers: Floats
+
+
+def thumbnails(frames: Picture) -> Floats:
+    """`frames[T, H, W, 3]` uint8 -> `[T, 3, h, w]` float32 in [0, 1], by area."""
+    small = np.empty((len(frames), 3, ROWS, COLUMNS), np.float32)
+    for row, frame in enumerate(frames):
+        picture = Image.fromarray(frame).resize((COLUMNS, ROWS), Image.Resampling.BOX)
+        small[row] = np.asarray(picture).transpose(2, 0, 1)
+    return small / np.float32(255)
+
+
+def glance(thumbnail: Floats, before: Floats, aspect: float) -> Glance:
+    """Compare `thumbnail[3, h, w]` with those `before[K, 3, h, w]`, oldest first; `aspect` is width / height.
+
+    With nothing before, the window is the middle of the picture and nothing moves.
+    """
+    rest = np.median(before, axis=0) if len(before) else thumbnail
+    last = before[-1] if len(before) else thumbnail
+    changed, light = _without_light(thumbnail - rest)
+    moved, flash = _without_light(thumbnail - last)
+    new, moving = _beyond_noise(changed), _beyond_noise(moved)
+    place = _window(new + moving, aspect)
+    numbers = _numbers(thumbnail, changed, new, moving, light, flash, place)
+    rows, columns = place
+    window = Window(columns.start / COLUMNS, rows.start / ROWS, columns.stop / COLUMNS, rows.stop / ROWS)
+    return Glance(window, numbers)
+
+
+def window_of(numbers: npt.NDArray[np.floating], aspect: float) -> Window:
+    """The window that a frame's `numbers[S]` were made with, to the rounding of float16."""
+    x, y, side = (float(numbers[i]) for i in (_CENTRE_X, _CENTRE_Y, _SIDE))
+    height, width = _places(side, aspect)
+    half_width, half_height = width / COLUMNS / 2, height / ROWS / 2
+    return Window(
+        max(0.0, x - half_width),
+        max(0.0, y - half_height),
+        min(1.0, x + half_width),
+        min(1.0, y + half_height),
+    )
+
+
+def views(frame: Picture, window: Window, pixels: int) -> tuple[Picture, Picture]:
+    """All of `frame[H, W, 3]`, and the window of it, each scaled to `[pixels, pixels, 3]`."""
+    picture = Image.fromarray(frame)
+    width, height = picture.size
+    size = (pixels, pixels)
+    whole = picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    box = (window.left * width, window.top * height, window.right * width, window.bottom * height)
+    close = picture.resize(size, Image.Resampling.BILINEAR, box=box)
+    return np.asarray(whole), np.asarray(close)
+
+
+def _without_light(difference: Floats) -> tuple[Floats, Floats]:
+    """A difference without what all places have in common, and that: a change of light or exposure."""
+    common = np.median(difference, axis=(1, 2), keepdims=True)
+    return difference - common, common.ravel()
+
+
+def _beyond_noise(difference: Floats) -> Floats:
+    """How far each place differs beyond noise, `[h, w]`."""
+    size = np.abs(difference).max(axis=0)
+    over: Floats = np.clip(size - (NOISE * np.median(size) + FLOOR), 0, CEILING)
+    return over
+
+
+def _places(side: float, aspect: float) -> tuple[int, int]:
+    """Rows and columns of a window that is square in pixels."""
+    return max(2, round(ROWS * side)), min(COLUMNS, max(2, round(COLUMNS * side / aspect)))
+
+
+def _window(difference: Floats, aspect: float) -> tuple[slice, slice]:
+    """Rows and columns of the window that holds the most difference for the root of its area."""
+    if float(difference.sum()) < NOTHING:
+        height, width = _places(SIDES[-1], aspect)
+        top, left = (ROWS - height) // 2, (COLUMNS - width) // 2
+        return slice(top, top + height), slice(left, left + width)
+    sums = np.pad(difference.astype(np.float64), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    best, found = -1.0, (slice(0, ROWS), slice(0, COLUMNS))
+    for side in SIDES:
+        height, width = _places(side, aspect)
+        inside = (
+            sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+        )
+        at = int(inside.argmax())
+        value = float(inside.flat[at]) / (height * width) ** 0.5
+        if value > best:
+            top, left = divmod(at, inside.shape[1])
+            best, found = value, (slice(top, top + height), slice(left, left + width))
+    return found
+
+
+def _numbers(
+    thumbnail: Floats,
+    changed: Floats,
+    new: Floats,
+    moving: Floats,
+    light: Floats,
+    flash: Floats,
+    place: tuple[slice, slice],
+) -> Floats:
+    """The numbers of motion, each of the order of one."""
+    rows, columns = place
+    weight = (new + moving)[place]
+    weight = weight / (weight.sum() + 1e-6)
+    inside = (slice(None), rows, columns)
+    glow = np.clip(changed[0] - changed[2], 0, 1) * (new > 0)
+    numbers = [
+        np.log1p(50 * moving.mean()),
+        np.log1p(20 * moving[place].mean()),
+        np.log1p(50 * new.mean()),
+        np.log1p(20 * new[place].mean()),
+        (columns.start + columns.stop) / 2 / COLUMNS,
+        (rows.start + rows.stop) / 2 / ROWS,
+        (rows.stop - rows.start) / ROWS,
+        4 * (new > 0).mean(),
+        4 * (moving > 0).mean(),
+        thumbnail.mean(),
+        *(4 * light),
+        *(4 * flash),
+        *(4 * (changed[inside] * weight).sum((1, 2))),
+        *(thumbnail[inside] * weight).sum((1, 2)),
+        glow.sum() / 20,
+        8 * np.abs(flash).max(),
+        3 * moving.max(),
+        3 * new.max(),
+    ]
+    return np.array(numbers, dtype=np.float32)
