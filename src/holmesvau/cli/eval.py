@@ -11,9 +11,10 @@ import typer
 
 from holmesvau.cli import eval_sim, eval_tables, options
 from holmesvau.cli.eval_options import Confidence, Lenient, Resamples, Seed
-from holmesvau.errors import InputError
+from holmesvau.errors import InputError, MissingPartError
 
 if TYPE_CHECKING:
+    from holmesvau.evaluate.facts import Recorder
     from holmesvau.evaluate.predictions import Coverage, Mode
     from holmesvau.hivau import GroundTruth
 
@@ -99,6 +100,17 @@ def text(
     harness_log: Annotated[
         bool, typer.Option("--harness-log", help="PREDICTIONS is a sample log of an lmms-eval-like harness.")
     ] = False,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", help="A model that checks facts: `endpoint:URL`, a checkpoint folder …"),
+    ] = None,
+    judge_record: Annotated[
+        str | None,
+        typer.Option("--judge-record", help="JSONL of what it is asked and says; goes on from there."),
+    ] = None,
+    judge_replay: Annotated[
+        str | None, typer.Option("--judge-replay", help="Such a file instead of a judge: nobody is asked.")
+    ] = None,
     lenient: Lenient = False,
     resamples: Resamples = 1000,
     confidence: Confidence = 0.95,
@@ -108,13 +120,16 @@ def text(
     """BLEU, CIDEr, METEOR, ROUGE-L by level and task, and whether judgements judge rightly."""
     from tempfile import TemporaryDirectory
 
+    from holmesvau.evaluate import facts
     from holmesvau.evaluate.harness_logs import import_log
     from holmesvau.evaluate.predictions import load_answers
     from holmesvau.evaluate.resampling import BootstrapConfig
     from holmesvau.evaluate.suite import to_json
-    from holmesvau.evaluate.text import score_rows
+    from holmesvau.evaluate.text import counted, score_rows
     from holmesvau.hivau import load_instructions
 
+    said = _judge(judge, judge_record, judge_replay)
+    config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
     asked = load_instructions(rows, problems=[])
     with TemporaryDirectory() as folder:
         source = predictions
@@ -122,17 +137,22 @@ def text(
             source = str(import_log(predictions, Path(folder) / Path(predictions).name, rows=asked)[1])
         kept, answers, coverage = load_answers(source, asked, mode=_mode(lenient))
     _warn(coverage)
-    report = score_rows(
-        kept,
-        answers,
-        duplicates=duplicates,
-        meteor=meteor,
-        bootstrap=BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed),
-    )
+    report = score_rows(kept, answers, duplicates=duplicates, meteor=meteor, bootstrap=config)
+    found = None
+    if said is not None:
+        pairs = counted(kept, answers, duplicates)
+        found = facts.score_rows(
+            [row for row, _ in pairs], [answer for _, answer in pairs], facts.Judge(said), bootstrap=config
+        )
+        for problem in found.problems:
+            sys.stderr.write(f"{problem}\n")
     if as_json:
-        options.print_json({"coverage": to_json(coverage), **to_json(report)})
+        extra = {} if found is None else {"facts": to_json(found)}
+        options.print_json({"coverage": to_json(coverage), **to_json(report), **extra})
     else:
         eval_tables.print_text(report, coverage)
+        if found is not None:
+            eval_tables.print_facts(found)
 
 
 @app.command()
@@ -163,6 +183,27 @@ def table(
     else:
         made = tables.published(number)
     sys.stdout.write(made.render("json" if as_json else form))
+
+
+def _judge(model: str | None, record: str | None, replay: str | None) -> Recorder | None:
+    """What answers the questions about facts: a model, a record of one, or nobody."""
+    from holmesvau import loading
+    from holmesvau.evaluate.facts import Recorder, asker
+
+    if model is None and record is None and replay is None:
+        return None
+    if (model is None) == (replay is None) or (replay is not None and record is not None):
+        raise InputError(
+            "Give --judge MODEL (with --judge-record FILE to keep what it says) or --judge-replay FILE."
+        )
+    if model is None:
+        return Recorder(replay)
+    speaker = loading.load(model)[2]
+    if speaker is None:
+        raise MissingPartError(
+            f"--judge {model}: there is no such describing model. Give a folder or endpoint:URL."
+        )
+    return Recorder(record, asker(speaker), judge=speaker.name)
 
 
 def _mode(lenient: bool) -> Mode:

@@ -122,8 +122,8 @@ def document(found: SimulatedRun) -> dict[str, Any]:
         **{
             key: to_json(getattr(report, key))
             for key in (
-                "intervals", "counts", "by_class", "by_scene", "by_light", "hard_negatives", "events",
-                "reliability", "notes",
+                "intervals", "counts", "by_class", "by_scene", "by_kind_of_scene", "by_light",
+                "hard_negatives", "events", "reliability", "notes",
             )
         },
         "most_frequent_answers": dict(found.constant),

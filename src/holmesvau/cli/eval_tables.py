@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from holmesvau.evaluate.detection import Comparison
+    from holmesvau.evaluate.facts import FactReport
     from holmesvau.evaluate.predictions import Coverage
     from holmesvau.evaluate.resampling import Interval
     from holmesvau.evaluate.simulated import SimulatedReport
@@ -114,6 +115,34 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
         console.print(judged)
 
 
+def print_facts(report: FactReport) -> None:
+    """Shares of facts by group and by kind, and what the judge left open."""
+    console = _console()
+    left = len(report.left_out)
+    table = _table(
+        f"Facts of {report.wanted - left} of {report.wanted} rows, {left} left out", "rows of", "rows"
+    )
+    for column in ("facts", "stated", "", "contradicted", ""):
+        table.add_column(column, justify="right")
+    kinds = {f"  {kind}": found for kind, found in report.kinds.items()}
+    for name, found in {**report.groups, "kinds of facts": None, **kinds}.items():
+        if found is None:
+            table.add_row(name)
+            continue
+        table.add_row(
+            name,
+            f"{found.rows:,}",
+            f"{found.facts:,}",
+            _percent(found.stated),
+            _between(found.stated_interval),
+            _percent(found.contradicted),
+            _between(found.contradicted_interval),
+        )
+    console.print("", table)
+    for kind, count in report.failures.items():
+        console.print(f"{count} rows left out: {kind}")
+
+
 def print_simulated(report: SimulatedReport) -> None:
     """The figures with their intervals, then by class, by scene and by hard negative."""
     console = _console()
@@ -127,7 +156,11 @@ def print_simulated(report: SimulatedReport) -> None:
         shown = "—" if value is None or math.isnan(value) else f"{factor * value:.{decimals}f}"
         table.add_row(name, shown, _between(report.intervals.get(name), factor, decimals))
     console.print(table, "")
-    for title, groups in (("scene", report.by_scene), ("light", report.by_light)):
+    for title, groups in (
+        ("scene", report.by_scene),
+        ("scenes", report.by_kind_of_scene),
+        ("light", report.by_light),
+    ):
         shown_groups = _table(
             "", title, "videos", "frame AUC", "judgement", "events", "class", "hard negatives"
         )

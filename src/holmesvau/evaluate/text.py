@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from holmesvau.hivau.schema import LEVELS, TASKS, Instruction
 from holmesvau.types import FloatArray
 
 Weighting = Literal["as-released", "once"]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,24 +126,31 @@ def score_rows(
     """
     if not rows or len(rows) != len(answers):
         raise InputError(f"{len(answers)} answers for {len(rows)} rows: give one for each, one at least.")
-    seen: set[tuple[str, str, str]] = set()
-    kept: list[tuple[Instruction, str]] = []
-    for row, answer in zip(rows, answers, strict=True):
-        key = (row.video, row.task, row.answer)
-        if duplicates == "as-released" or key not in seen:
-            kept.append((row, answer))
-        seen.add(key)
     groups = {}
     judged = {}
-    for name, members in _grouped(kept).items():
+    for name, members in grouped(counted(rows, answers, duplicates)).items():
         said = [answer for _, answer in members]
         meant = [row.answer for row, _ in members]
         videos = [source_video(row) for row, _ in members]
         groups[name] = score(said, meant, meteor=meteor, bootstrap=bootstrap, clusters=videos)
         if name.endswith("judgement"):
             judged[name] = judgement_metrics(said, meant, clusters=videos, bootstrap=bootstrap)
+    alike = len({(row.video, row.task, row.answer) for row in rows})
     exact = len({(row.video, row.task, row.prompt, row.answer) for row in rows})
-    return TextReport(duplicates, len(rows) - len(seen), len(rows) - exact, groups, judged)
+    return TextReport(duplicates, len(rows) - alike, len(rows) - exact, groups, judged)
+
+
+def counted(
+    rows: Sequence[Instruction], answers: Sequence[str], duplicates: Weighting
+) -> list[tuple[Instruction, str]]:
+    """The rows that count, with their answers: all, or the first of each video, task and reference."""
+    pairs = list(zip(rows, answers, strict=True))
+    if duplicates == "as-released":
+        return pairs
+    first: dict[tuple[str, str, str], tuple[Instruction, str]] = {}
+    for row, answer in pairs:
+        first.setdefault((row.video, row.task, row.answer), (row, answer))
+    return list(first.values())
 
 
 def source_video(row: Instruction) -> str:
@@ -155,12 +163,13 @@ def source_video(row: Instruction) -> str:
         return row.video
 
 
-def _grouped(kept: Sequence[tuple[Instruction, str]]) -> dict[str, list[tuple[Instruction, str]]]:
+def grouped(kept: Sequence[tuple[Instruction, Value]]) -> dict[str, list[tuple[Instruction, Value]]]:
+    """`all`, each level, each task and each `level task` that has rows, with its members."""
     names = ["all", *LEVELS, *TASKS, *(f"{level} {task}" for level in LEVELS for task in TASKS)]
-    groups: dict[str, list[tuple[Instruction, str]]] = {name: [] for name in names}
-    for row, answer in kept:
+    groups: dict[str, list[tuple[Instruction, Value]]] = {name: [] for name in names}
+    for row, value in kept:
         for name in ("all", row.level, row.task, f"{row.level} {row.task}"):
-            groups[name].append((row, answer))
+            groups[name].append((row, value))
     return {name: members for name, members in groups.items() if members}
 
 

@@ -79,6 +79,16 @@ def test_who_is_always_right_has_every_figure_at_its_best():
     assert found.by_class["Fall"]["class_accuracy"] == 1 and found.by_scene["street"].videos == 3
 
 
+def test_scenes_held_out_of_training_stand_apart():
+    one = staged(5, 10)
+    videos = [video("a", one), video("b", one, scene="platform"), video("c", scene="corridor")]
+    reports = {"a": report([said(one)]), "b": report(judgement=NO), "c": report(judgement=NO)}
+    kinds = evaluate(videos, reports, CONSTANT).by_kind_of_scene
+    assert kinds["as in training"].figures["judgement_accuracy"] == 1
+    assert kinds["held out"].videos == 2 and kinds["held out"].figures["judgement_accuracy"] == 0.5
+    assert kinds["held out"].frame_auc == 0.5 and kinds["held out"].figures["event_recall"] == 0
+
+
 def test_cider_is_that_of_the_text_suite_with_missed_events_empty():
     one, two = staged(5, 10), staged(20, 30, "Arson")
     videos, only_first = [video("a", one, two)], report([said(one, description="Two men in red jackets.")])

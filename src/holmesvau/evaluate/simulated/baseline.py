@@ -15,11 +15,17 @@ from holmesvau.hivau.annotations import load_annotations
 from holmesvau.hivau.schema import EventAnnotation, VideoAnnotation
 from holmesvau.sim.dataset import DATASET
 from holmesvau.sim.plan import Settings, plan
+from holmesvau.sim.scenes import HELD_OUT, NAMES
 
 # What an event is asked, in this order (paper §3.2).
 PARTS = ("judgement", "description", "analysis")
 # The training texts where none are given: planned, not rendered. They cost a tenth of a second each.
-PLANNED = Settings(seed=0, split="train", anomalous_share=1.0)
+PLANNED = Settings(
+    seed=0,
+    split="train",
+    anomalous_share=1.0,
+    scenes=tuple(name for name in NAMES if name not in HELD_OUT),
+)
 PLANNED_VIDEOS = 60
 # How many equally frequent answers are tried out against each other.
 _TRIED = 40

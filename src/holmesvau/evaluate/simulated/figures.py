@@ -20,6 +20,7 @@ from holmesvau.evaluate.simulated.baseline import PARTS
 from holmesvau.evaluate.simulated.matching import called, falls_on, is_right, matched
 from holmesvau.evaluate.simulated.truth import SimulatedVideo
 from holmesvau.evaluate.tokens import tokenize
+from holmesvau.sim.scenes import HELD_OUT
 from holmesvau.types import Event, FloatArray, Report
 from holmesvau.vlm.judgement import parse_judgement
 
@@ -37,6 +38,8 @@ SHARES: Mapping[str, tuple[str, str]] = {
 }
 # Of words alone: without a model that speaks they do not exist.
 OF_WORDS = ("class_accuracy", "class_accuracy_of_found", "event_cider")
+# Kinds of scenes that no training split has, and the others.
+HELD, KNOWN = "held out", "as in training"
 # What the groups of videos show.
 _OF_GROUPS = (
     "judgement_accuracy",
@@ -78,6 +81,7 @@ class SimulatedReport:
     by_class: Mapping[str, Mapping[str, float | None]]
     by_scene: Mapping[str, Group]
     by_light: Mapping[str, Group]
+    by_kind_of_scene: Mapping[str, Group]
     hard_negatives: Mapping[str, Mapping[str, float]]
     events: EventMetrics
     reliability: Sequence[Bin] = ()
@@ -137,6 +141,9 @@ def evaluate(
         by_class=_by_class(videos, table, speaks),
         by_scene=_groups(videos, [video.scene for video in videos], table, labels, scores, speaks),
         by_light=_groups(videos, [video.light for video in videos], table, labels, scores, speaks),
+        by_kind_of_scene=_groups(
+            videos, [HELD if v.scene in HELD_OUT else KNOWN for v in videos], table, labels, scores, speaks
+        ),
         hard_negatives=_negatives(videos, reports),
         events=event_metrics(
             {v.name: [LabelledSpan(e.span, (e.label,)) for e in v.events] for v in videos},
