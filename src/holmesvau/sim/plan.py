@@ -308,7 +308,11 @@ class Timeline:
 
     def _collides(self, new: Happening, others: Sequence[Happening]) -> bool:
         """Whether one of them walks through a disc of floor that another has taken at the time."""
+        first, last = new.presence
         for other in others:
+            begun, gone = other.presence
+            if first > gone + 6 or last < begun - 6:
+                continue
             if other.label == "Burglary" and new.start < other.end + 6 and new.end > other.start - 6:
                 return True
             if _crosses(new, other, 2.0) or _crosses(other, new, 0.5):

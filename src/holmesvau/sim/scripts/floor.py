@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,11 +17,14 @@ from holmesvau.sim.world import Scene
 
 Point = tuple[float, float]
 Way = tuple[Point, ...]
+Cell = tuple[int, int]
 
 CELL = 0.3
 # Half a body's width, kept from furniture.
 ELBOW = 0.22
 REACH = 45.0
+# From so many ways to or from a cell on, the ways to it from everywhere are kept.
+OFTEN = 12
 
 
 class Floor:
@@ -43,6 +47,8 @@ class Floor:
             np.ceil((known.max(0) + 2.0 - self._low) / CELL).astype(int) + 1
         ).tolist()
         self._cost = self._costs()
+        self._asked: Counter[Cell] = Counter()
+        self._towards: dict[Cell, npt.NDArray[np.int32]] = {}
         self.ways_in = self._ends()
 
     def _costs(self) -> npt.NDArray[np.float64]:
@@ -127,14 +133,14 @@ class Floor:
         """Metres from `a` along a way."""
         return sum(math.dist(p, q) for p, q in zip([a, *way], way, strict=False))
 
-    def _cell(self, point: Point) -> tuple[int, int]:
+    def _cell(self, point: Point) -> Cell:
         row, column = round((point[1] - self._low[1]) / CELL), round((point[0] - self._low[0]) / CELL)
         return min(max(row, 0), self._rows - 1), min(max(column, 0), self._columns - 1)
 
-    def _point(self, cell: tuple[int, int]) -> Point:
+    def _point(self, cell: Cell) -> Point:
         return float(self._low[0] + CELL * cell[1]), float(self._low[1] + CELL * cell[0])
 
-    def _nearest(self, point: Point) -> tuple[int, int]:
+    def _nearest(self, point: Point) -> Cell:
         """The nearest cell to stand in."""
         row, column = self._cell(point)
         if math.isfinite(self._cost[row, column]):
@@ -143,9 +149,14 @@ class Floor:
         best = int(np.argmin((rows - row) ** 2 + (columns - column) ** 2))
         return int(rows[best]), int(columns[best])
 
-    def _shortest(self, start: tuple[int, int], goal: tuple[int, int]) -> list[tuple[int, int]]:
+    def _shortest(self, start: Cell, goal: Cell) -> list[Cell]:
         """The cells after `start` of the cheapest way; none where there is no way."""
-        came: dict[tuple[int, int], tuple[int, int]] = {}
+        self._asked.update((start, goal))
+        if self._asked[goal] > OFTEN:
+            return self._followed(start, goal)
+        if self._asked[start] > OFTEN:
+            return [*self._followed(goal, start)[-2::-1], goal]
+        came: dict[Cell, Cell] = {}
         spent = {start: 0.0}
         queue = [(0.0, start)]
         while queue:
@@ -162,7 +173,37 @@ class Floor:
                     heapq.heappush(queue, (cost + math.dist(there, goal), there))
         return []
 
-    def _beside(self, cell: tuple[int, int]) -> Iterator[tuple[tuple[int, int], float]]:
+    def _followed(self, start: Cell, goal: Cell) -> list[Cell]:
+        """The cells after `start` of the cheapest way to a goal that is asked for often (a door)."""
+        if goal not in self._towards:
+            self._towards[goal] = self._all_ways(goal)
+        towards, cells, here = self._towards[goal], [], start
+        while here != goal:
+            after = int(towards[here])
+            if after < 0:
+                return []
+            here = divmod(after, self._columns)
+            cells.append(here)
+        return cells or [goal]
+
+    def _all_ways(self, goal: Cell) -> npt.NDArray[np.int32]:
+        """`[R, C]`: the number of the next cell on the cheapest way to the goal; -1 where there is none."""
+        towards = np.full(self._cost.shape, -1, np.int32)
+        spent = {goal: 0.0}
+        queue = [(0.0, goal)]
+        while queue:
+            so_far, here = heapq.heappop(queue)
+            if so_far > spent[here]:
+                continue
+            for there, metres in self._beside(here):
+                cost = so_far + metres * float(self._cost[here])
+                if cost < spent.get(there, math.inf):
+                    spent[there] = cost
+                    towards[there] = here[0] * self._columns + here[1]
+                    heapq.heappush(queue, (cost, there))
+        return towards
+
+    def _beside(self, cell: Cell) -> Iterator[tuple[Cell, float]]:
         for dr, dc in ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1)):
             row, column = cell[0] + dr, cell[1] + dc
             if (

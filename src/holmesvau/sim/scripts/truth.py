@@ -68,6 +68,13 @@ class Happening:
         """Seconds at which the last beat ends."""
         return max(beat.end for beat in self.beats)
 
+    @property
+    def presence(self) -> tuple[float, float]:
+        """From when to when any of it is there or holds its floor: longer than what is told."""
+        starts = [self.start, *(actor.start for actor in self.actors)]
+        ends = [self.end + self.lingers, *(actor.end for actor in self.actors)]
+        return min(starts), max(ends)
+
     def moved(self, seconds: float) -> Happening:
         """The same, so many seconds later."""
         return replace(
