@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from holmesvau.cli import ask, convert, data, doctor, eval, sample, score, sim, watch
+from holmesvau.cli import ask, convert, data, doctor, eval, sample, score, sim, train, watch
 from holmesvau.errors import HolmesError
 
 # What typer ends with after Ctrl-C.
@@ -32,6 +32,7 @@ for verb in (watch, ask, score, sample, convert, doctor):
 app.add_typer(data.app)
 app.add_typer(eval.app)
 app.add_typer(sim.app)
+app.add_typer(train.app)
 
 
 @app.callback(invoke_without_command=True)

@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from holmesvau.ats.features import Progress
+    from collections.abc import Callable
 
 STAGES = {"scan": "watching", "describe": "describing"}
 
 
 @contextmanager
-def shown(quiet: bool = False) -> Iterator[Progress | None]:
-    """A progress callback that draws one bar a stage, for the time of the `with` block."""
+def shown(quiet: bool = False) -> Iterator[Callable[..., None] | None]:
+    """A progress callback that draws one bar a stage, for the time of the `with` block.
+
+    It takes a `Progress`'s arguments and, where there is more to say, a few words to stand behind the bar.
+    """
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -37,13 +40,14 @@ def shown(quiet: bool = False) -> Iterator[Progress | None]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
     )
     with Bars(*columns, console=console, transient=True) as bars:
         tasks: dict[str, object] = {}
 
-        def update(stage: str, done: float, total: float | None) -> None:
+        def update(stage: str, done: float, total: float | None, words: str = "") -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=total)
-            bars.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
+                tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=total, words=words)
+            bars.update(tasks[stage], completed=done, total=total, words=words)  # type: ignore[arg-type]
 
         yield update

@@ -1,7 +1,25 @@
-"""Training in two stages (paper §4.3): the anomaly scorer, then the language model by instructions."""
+"""Training in two stages (paper §4.3): the anomaly scorer, then the language model by instructions.
+
+recipe = train.load("tiny", ["scorer.epochs=3"])
+train.train_scorer(recipe, "runs/tiny/scorer")
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from holmesvau.train.recipes import Recipe, load
 
-__all__ = ["Recipe", "load"]
+if TYPE_CHECKING:
+    from holmesvau.train.scorer import train_scorer as train_scorer
+
+_ELSEWHERE = {"train_scorer": "holmesvau.train.scorer"}
+
+__all__ = ["Recipe", "load", "train_scorer"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(import_module(_ELSEWHERE[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -77,24 +77,40 @@ class DataConfig:
 
 
 def prepare(
-    config: DataConfig, *, workers: int | None = None, progress: Progress | None = None
+    config: DataConfig,
+    *,
+    rendered: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Path, ...]:
     """The roots, with simulated videos rendered into the first one where the configuration has some.
+
+    Where it has simulated videos and no roots, `rendered` is the root.
 
     Raises:
         InputError: when there are no roots or one is no folder.
         MissingPartError: when videos must be rendered and OpenCV is not installed.
     """
-    if not config.roots:
-        raise InputError("The recipe names no data. Give --data FOLDER, a folder in HIVAU-70k's layout.")
-    roots = tuple(Path(root).expanduser() for root in config.roots)
-    simulated = config.simulated
-    if simulated.train_videos:
-        _render(simulated, config, roots[0], workers, progress)
+    roots = named_roots(config, rendered)
+    if config.simulated.train_videos:
+        _render(config.simulated, config, roots[0], workers, progress)
     for root in roots:
         if not root.is_dir():
             raise InputError(f"{root}: no such folder. Give --data FOLDER, a folder in HIVAU-70k's layout.")
     return roots
+
+
+def named_roots(config: DataConfig, rendered: str | Path | None = None) -> tuple[Path, ...]:
+    """The folders of the data, whether they are there or not; see `prepare`.
+
+    Raises:
+        InputError: when there are none.
+    """
+    if config.roots:
+        return tuple(Path(root).expanduser() for root in config.roots)
+    if config.simulated.train_videos and rendered is not None:
+        return (Path(rendered),)
+    raise InputError("The recipe names no data. Give --data FOLDER, a folder in HIVAU-70k's layout.")
 
 
 def _render(

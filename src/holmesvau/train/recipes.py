@@ -26,6 +26,7 @@ from holmesvau import config
 from holmesvau.ats.scan import ScanConfig
 from holmesvau.errors import ConfigError
 from holmesvau.train.data import DataConfig, SimulatedData
+from holmesvau.train.instruct.config import Adaptation, InstructTraining
 from holmesvau.train.scorer.config import Losses, Optimisation, ScorerTraining
 
 
@@ -36,6 +37,7 @@ class Recipe:
     name: str = "unnamed"
     data: DataConfig = field(default_factory=DataConfig)
     scorer: ScorerTraining = field(default_factory=ScorerTraining)
+    instruct: InstructTraining = field(default_factory=InstructTraining)
 
 
 def holmesvau_2b() -> Recipe:

@@ -1,0 +1,243 @@
+"""Videos as the scorer learns from them: stored features, a label for each dense frame, batches of windows.
+
+Shape legend: `B` videos in a batch, `T` dense frames, `D` width of the class token.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from holmesvau import registry
+from holmesvau.ats.classes import NORMAL, ClassNames
+from holmesvau.ats.features import Encoder, Features, Progress
+from holmesvau.ats.scan import scan
+from holmesvau.ats.store import FeatureStore
+from holmesvau.errors import InputError, VideoError
+from holmesvau.train.data import OnError
+from holmesvau.train.scorer.config import ScorerTraining
+from holmesvau.train.videos import Stretch, TrainingVideo
+from holmesvau.types import IndexArray
+from holmesvau.video import open_video
+
+log = logging.getLogger(__name__)
+
+# The class of a frame that nobody can name.
+UNKNOWN = -100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """A video's features, still on the disk, with `labels[T]` (1 abnormal) and `classes[T]` (or `UNKNOWN`).
+
+    `hard[T]` is 1 in hard negatives.
+    """
+
+    video: TrainingVideo
+    features: Features
+    labels: npt.NDArray[np.uint8]
+    classes: npt.NDArray[np.int64]
+    hard: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A video that is left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows of videos, normal ones first: `features[B, T, D]` with zeros behind each window's end.
+
+    `mask[B, T]` is True for its frames, `labels[B, T]` float32, `classes[B, T]` int64, `normal[B]` bool.
+    """
+
+    features: Tensor
+    mask: Tensor
+    labels: Tensor
+    classes: Tensor
+    normal: Tensor
+
+    def to(self, device: str) -> Batch:
+        """The same on a device."""
+        parts = (self.features, self.mask, self.labels, self.classes, self.normal)
+        return Batch(*(part.to(device) for part in parts))
+
+
+def make_encoder(config: ScorerTraining, device: str) -> Encoder:
+    """The encoder of the recipe.
+
+    Raises:
+        InputError: when it is not registered. ModelError: when its checkpoint cannot be used.
+    """
+    factory: Any = registry.get("encoders", config.encoder)
+    source = (config.encoder_source,) if config.encoder_source else ()
+    made: Encoder = factory(*source, device=device)
+    return made
+
+
+def class_names(videos: Sequence[TrainingVideo], *, hard_negatives: bool) -> ClassNames:
+    """The classes that a split shows; hard negatives only where they are wanted as classes."""
+    anomalies = {event.label for video in videos for event in video.events} - {""}
+    negatives = {stretch.label for video in videos for stretch in video.hard_negatives} - {""} - anomalies
+    return ClassNames(tuple(sorted(anomalies)), tuple(sorted(negatives)) if hard_negatives else ())
+
+
+def examples(
+    videos: Sequence[TrainingVideo],
+    encoder: Encoder,
+    names: ClassNames,
+    config: ScorerTraining,
+    *,
+    on_error: OnError,
+    store: FeatureStore,
+    progress: Progress | None = None,
+) -> tuple[list[Example], list[Skipped]]:
+    """Every video with its features, scanned where the store does not have them yet.
+
+    Raises:
+        VideoError: when a video cannot be read and `on_error` is "stop".
+    """
+    made, skipped = [], []
+    for number, video in enumerate(videos):
+        try:
+            with open_video(video.path) as source:
+                found = scan(source, encoder, config=config.scan, store=store)
+        except VideoError as error:
+            if on_error == "stop":
+                raise VideoError(f'{error} (data.on_error = "skip" goes on without it.)') from error
+            log.warning("%s: left out: %s", video.name, error)
+            skipped.append(Skipped(video.name, str(error)))
+            continue
+        made.append(_labelled(video, found.features, names))
+        if progress is not None:
+            progress("scanning videos", number + 1, len(videos))
+    return made, skipped
+
+
+def _labelled(video: TrainingVideo, features: Features, names: ClassNames) -> Example:
+    known = {name: number for number, name in enumerate(names.all)}
+    labels, hard = (np.zeros(len(features), np.uint8) for _ in range(2))
+    classes = np.full(len(features), known[NORMAL], np.int64)
+    for stretch in video.hard_negatives:
+        hard[place := inside(features, stretch)] = 1
+        classes[place] = known.get(stretch.label, known[NORMAL])
+    # An anomaly in the middle of a hard negative is an anomaly.
+    for stretch in video.events:
+        labels[place := inside(features, stretch)] = 1
+        classes[place] = known.get(stretch.label, UNKNOWN)
+        hard[place] = 0
+    return Example(video, features, labels, classes, hard)
+
+
+def inside(features: Features, stretch: Stretch) -> slice:
+    """The dense frames of a stretch; one shorter than a stride has the frame before its start."""
+    first, last = np.searchsorted(features.seconds, (stretch.span.start, stretch.span.end))
+    if first == last:
+        first = max(0, min(first, len(features)) - 1)
+    return slice(int(first), int(max(first + 1, last)))
+
+
+class Batches:
+    """What each step of a training run sees, decided by the seed and the step's number alone.
+
+    So nothing need be remembered to go on after an interruption, and several processes that share a batch
+    (`rank` of `count`) agree on it. Every video is seen once before any is seen again. Half of a batch are
+    normal videos, where there are both kinds.
+
+    A window of a video that is longer is a stretch of it, in an anomalous video one with an abnormal frame;
+    with video labels only (`config.losses.frame` 0), as nobody then knows where that is, it is frames from
+    all parts of the video in order.
+    """
+
+    def __init__(
+        self, normal: Sequence[Example], anomalous: Sequence[Example], config: ScorerTraining
+    ) -> None:
+        self._kinds = [kind for kind in (list(normal), list(anomalous)) if kind]
+        if config.losses.weak and len(self._kinds) < 2:
+            raise InputError(
+                f"The weakly supervised loss needs normal and anomalous videos; there are {len(normal)} and "
+                f"{len(anomalous)}. Give both, or set scorer.losses.weak=0."
+            )
+        self._config = config
+        self._share = config.batch_videos // len(self._kinds)
+        self._orders: dict[tuple[int, int], IndexArray] = {}
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of videos make up a batch, each an equal part of it: 2, or 1."""
+        return len(self._kinds)
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        most = max(len(kind) for kind in self._kinds)
+        return max(self._config.steps_per_epoch, -(-most // self._share))
+
+    def at(self, step: int, rank: int = 0, count: int = 1) -> Batch:
+        """This process's part of the batch of a step."""
+        generator = np.random.default_rng([self._config.seed, 1, step])
+        chosen = []
+        for number, kind in enumerate(self._kinds):
+            places = range(step * self._share, (step + 1) * self._share)
+            videos = [kind[self._video(number, place)] for place in places]
+            chosen.append([(video, self._window(video, generator)) for video in videos])
+        length = max(len(window) for kind in chosen for _, window in kind)
+        return _padded([pair for kind in chosen for pair in kind[rank::count]], length)
+
+    def _video(self, kind: int, place: int) -> int:
+        size = len(self._kinds[kind])
+        turn, position = divmod(place, size)
+        if (kind, turn) not in self._orders:
+            generator = np.random.default_rng([self._config.seed, 2, kind, turn])
+            self._orders = {key: order for key, order in self._orders.items() if key[1] >= turn - 1}
+            self._orders[kind, turn] = generator.permutation(size)
+        return int(self._orders[kind, turn][position])
+
+    def _window(self, example: Example, generator: np.random.Generator) -> IndexArray:
+        total, length = len(example), self._config.window
+        if total <= length:
+            return np.arange(total, dtype=np.int64)
+        if not self._config.losses.frame:
+            bounds = np.linspace(0, total, length + 1).astype(np.int64)
+            return generator.integers(bounds[:-1], bounds[1:])
+        low, high = 0, total - length
+        if len(abnormal := np.flatnonzero(example.labels)):
+            one = int(generator.choice(abnormal))
+            low, high = max(low, one - length + 1), min(high, one)
+        start = int(generator.integers(low, high + 1))
+        return np.arange(start, start + length, dtype=np.int64)
+
+
+def _padded(windows: Sequence[tuple[Example, IndexArray]], length: int) -> Batch:
+    width = windows[0][0].features.pooled.shape[1]
+    features = np.zeros((len(windows), length, width), np.float32)
+    labels, mask = np.zeros((len(windows), length), np.float32), np.zeros((len(windows), length), np.bool_)
+    classes = np.full((len(windows), length), UNKNOWN, np.int64)
+    for row, (example, window) in enumerate(windows):
+        place = slice(len(window))
+        features[row, place] = example.features.pooled[window]
+        labels[row, place], classes[row, place] = example.labels[window], example.classes[window]
+        mask[row, place] = True
+    normal = np.array([not example.video.is_anomalous for example, _ in windows])
+    return Batch(*(torch.from_numpy(part) for part in (features, mask, labels, classes, normal)))
+
+
+def frames_of(found: Sequence[Example], most: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Features `[T, D]` of video after video; every n-th frame where there are more than `most` in all."""
+    stride = max(1, -(-sum(map(len, found)) // most))
+    for example in found:
+        yield np.asarray(example.features.pooled[::stride], np.float32)
