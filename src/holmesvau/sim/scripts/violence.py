@@ -270,7 +270,8 @@ def robbery(cue: Cue) -> Happening:
 def _hurled(cue: Cue, name: str, steps: Steps, turn: float, seconds: float) -> None:
     """What is held is thrown that way and flies off; now and then another stone is at hand."""
     kind: ActorKind = "bottle" if steps.held == "bottle" else "item"
-    dark = Finish(colour=(40, 70, 48) if kind == "bottle" else (88, 84, 80), name="dark", size=0.26)
+    glass = kind == "bottle"
+    dark = Finish(colour=(40, 70, 48) if glass else (88, 84, 80), name="dark", size=0.28 if glass else 0.15)
     metres = cue.between(3.0, 6.0)
     here = (steps.x + 0.4 * math.cos(turn), steps.y + 0.4 * math.sin(turn))
     there = (here[0] + metres * math.cos(turn), here[1] + metres * math.sin(turn))
