@@ -117,7 +117,7 @@ class Scanned:
 
     def __call__(self, path: Path, video: Video, span: Span | None) -> Chosen:
         """See `Chooser`."""
-        known = self._look_up(path)
+        known = self.scan_of(path)
         if known is None:
             if self.otherwise == "uniform":
                 return self._uniform(path, video, span)
@@ -131,7 +131,8 @@ class Scanned:
         dense = np.maximum(np.searchsorted(curve.index, index, side="right") - 1, 0)
         return Chosen(index, curve.scores[dense], np.asarray(features.pooled[dense]))
 
-    def _look_up(self, path: Path) -> tuple[Features, AnomalyCurve] | None:
+    def scan_of(self, path: Path) -> tuple[Features, AnomalyCurve] | None:
+        """The stored features of a file and their curve; None where the store has none."""
         found = self._known.found
         if path not in found:
             recipe = replace(self._recipe, content=self._store.content(path))

@@ -26,10 +26,21 @@ def pixels(
     The stretch is done on uint8 and on the CPU whatever the device, so that the same frame gives the same
     pixels everywhere: within two grey levels of the published preprocessing.
     """
+    return normalised(squares(frames, size), device=device, dtype=dtype)
+
+
+def squares(frames: npt.NDArray[np.uint8], size: int = 448) -> torch.Tensor:
+    """The first half of `pixels`: `frames[N, H, W, 3]` stretched to `[N, 3, S, S]`, uint8, on the CPU."""
     pictures = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
     # One at a time: the antialiasing filter's memory grows with the size of the source picture.
     stretched = [_stretch(picture[None], size) for picture in pictures]
-    square = torch.cat(stretched) if stretched else pictures.new_empty((0, 3, size, size))
+    return torch.cat(stretched) if stretched else pictures.new_empty((0, 3, size, size))
+
+
+def normalised(
+    square: torch.Tensor, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """The second half of `pixels`: `[N, 3, S, S]` uint8 -> the same in units of ImageNet's deviation."""
     mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
     std = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
     scaled = square.to(device=device, dtype=torch.float32).div_(255).sub_(mean).div_(std)
