@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -302,7 +303,8 @@ class Timeline:
             staged = staged.moved(t - staged.start)
             if staged.end > 0.3 and not self._collides(staged, [*self.anomalies, *self.negatives, *recent]):
                 recent = [h for h in recent if h.end > t - 60] + [staged]
-                if min(self.duration, staged.end) > 0.4 and staged.start < self.duration - 0.4:
+                # Of what is seen for a moment only, at either end, no beat may be left.
+                with suppress(ValueError):
                     self.normal.append(staged.cut(self.duration))
             t += float(self.rng.exponential(pace)) + 0.3
 
