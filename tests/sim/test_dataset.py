@@ -17,8 +17,9 @@ from holmesvau.hivau.checks import check
 from holmesvau.sim.dataset import generate, load_truth, make
 from holmesvau.sim.plan import Settings, plan
 from holmesvau.sim.render import Renderer
+from holmesvau.sim.scenes import HELD_OUT, NAMES
 from holmesvau.sim.scripts import ANOMALIES
-from holmesvau.sim.scripts.wardrobe import split_of
+from holmesvau.sim.scripts.wardrobe import dressed, split_of, split_of_car
 from holmesvau.sim.sheet import save
 from holmesvau.video import open_video
 from holmesvau.vlm.judgement import parse_judgement
@@ -100,14 +101,14 @@ def test_splits_share_neither_scenes_nor_clothes():
     for split in ("train", "val", "test"):
         made = [plan(Settings(seed=1, split=split, duration=(10.0, 20.0)), number) for number in range(6)]
         seeds[split] = {(p.stage.scene.name, p.stage.scene.seed) for p in made}
-        looks = [
-            a.look
-            for p in made
-            for a in p.stage.actors
-            if a.kind == "person" and a.look.top_kind != "uniform"
-        ]
+        people = [a.look for p in made for a in p.stage.actors if a.kind == "person"]
+        looks = [look for look in people if look.top_kind != "uniform"]
         assert looks and {split_of(look) for look in looks} == {split}
+        cars = [a.finish for p in made for a in p.stage.actors if a.kind == "car"]
+        assert all(split_of_car(car.name, car.variant) == split for car in cars)
         clothes[split] = {(look.top_name, look.top_kind, look.bottom_name) for look in looks}
+        uniform = dressed(np.random.default_rng(0), split, person="police officer")
+        clothes[split].add((uniform.top_name, "uniform", uniform.bottom_name))
     for a, b in (("train", "val"), ("train", "test"), ("val", "test")):
         assert not seeds[a] & seeds[b] and not clothes[a] & clothes[b]
 
@@ -192,6 +193,26 @@ def test_an_hour_is_planned_with_its_events_apart():
     made = plan(Settings(seed=3, duration=(3600.0, 3600.0), anomalous_share=1.0, events=3, busy=0.3), 0)
     assert made.stage.num_frames == 54_000
     assert 1 <= len(made.annotation.events) <= 3
+
+
+def test_a_day_has_events_by_the_hour():
+    day = Settings(seed=6, duration=(86_400.0, 86_400.0), anomalous_share=1.0, events=2, busy=0.0)
+    made = plan(day, 0)
+    starts = [event.span.start for event in made.annotation.events]
+    assert 8 <= len(starts) <= 48, "one an hour on average, two at most"
+    assert starts[-1] - starts[0] > 12 * 3600
+
+
+def test_two_kinds_of_scenes_are_in_the_test_alone(tmp_path):
+    quick = {"duration": 5.0, "size": (96, 64), "fps": 1.0, "anomalous_share": 0.0, "busy": 0.0, "workers": 1}
+
+    def asked(split, **more):
+        made = generate(tmp_path / f"{split}{len(more)}", 1, 1, split=split, **quick, **more)
+        return set(json.loads(made.truth.read_text())["settings"]["scenes"])
+
+    assert asked("train") == set(NAMES) - set(HELD_OUT)
+    assert asked("test") == set(NAMES)
+    assert asked("train", scenes=("corridor",)) == {"corridor"}
 
 
 def test_an_unfinished_video_is_not_taken_for_a_finished_one(tmp_path):

@@ -135,6 +135,33 @@ def test_vehicles_and_things_are_drawn_where_they_stand(kind: ActorKind, heading
     assert box[0] - 12 <= columns.mean() <= box[2] + 12 and box[1] - 12 <= rows.mean() <= box[3] + 12
 
 
+def shown(**look: object) -> np.ndarray:
+    """What somebody who walks in the middle of the hall covers."""
+    track = Steps(0.0, 2, 9.0).go((-2, 9.0)).track()
+    HALL.stage_actors([Actor(name="a", kind="person", track=track, look=Look(**look))])  # type: ignore[arg-type]
+    return changed(HALL, 30)
+
+
+def test_an_open_umbrella_is_over_the_head_and_wider_than_the_shoulders() -> None:
+    bare, open_one, closed = (
+        shown(carried=carried, carried_colour=(200, 30, 30)) for carried in ("", "open umbrella", "umbrella")
+    )
+    head = int(np.nonzero(bare.any(1))[0][0])
+    assert open_one[:head].sum() > 40 and not bare[:head].any() and not closed[:head].any()
+    widths = [np.ptp(np.nonzero(mask.any(0))[0]) for mask in (bare[: head + 12], open_one[: head + 2])]
+    assert widths[1] > 1.5 * widths[0]
+    shown(carried="umbrella", carried_colour=(220, 20, 20), bottom=(30, 30, 80))
+    frame = HALL.drawn(30)[..., :3].astype(np.int16)
+    assert ((frame[..., 0] - frame[..., 1] > 80)[head + 20 :]).sum() > 4, "it hangs at the side"
+
+
+def test_police_officers_are_told_by_a_bright_vest() -> None:
+    shown(person="police officer", top_kind="uniform", top=(34, 42, 78), bottom=(26, 30, 48))
+    frame = HALL.drawn(30)[..., :3].astype(np.int16)
+    bright = (frame[..., 1] > 110) & (frame[..., 1] - frame[..., 2] > 60)
+    assert (bright & changed(HALL, 30)).sum() > 20
+
+
 @pytest.mark.parametrize("kind", sorted(EFFECT_KINDS))
 def test_effects_change_the_picture_near_where_they_are(kind: ActorKind) -> None:
     wall = 1.0 if kind in ("glass", "graffiti") else 0.0

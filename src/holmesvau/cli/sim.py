@@ -35,12 +35,17 @@ def generate(
         float, typer.Option("--anomalous-share", min=0.0, max=1.0, help="Share of videos with anomalies.")
     ] = 0.5,
     scene: Annotated[
-        list[str] | None, typer.Option("--scene", help="Only this scene; may be given again.")
+        list[str] | None,
+        typer.Option(
+            "--scene", help="Only this scene; may be given again. Corridor and platform are in test only."
+        ),
     ] = None,
     anomaly: Annotated[
         list[str] | None, typer.Option("--class", help="Only this class of anomaly; may be given again.")
     ] = None,
-    events: Annotated[int, typer.Option("--events", min=1, help="The most anomalies in a video.")] = 3,
+    events: Annotated[
+        int, typer.Option("--events", min=1, help="The most anomalies in a video, in every hour of it.")
+    ] = 3,
     busy: Annotated[float, typer.Option("--busy", help="How much ordinary life there is; 1 is usual.")] = 1.0,
     background: Annotated[
         str | None, typer.Option("--background", help="Stage things in this video or picture of your own.")
