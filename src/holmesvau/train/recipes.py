@@ -118,11 +118,11 @@ def tiny_smoke() -> Recipe:
         data=DataConfig(
             simulated=SimulatedData(
                 train_videos=12,
-                val_videos=8,
-                seed=7,
+                val_videos=10,
+                seed=21,
                 duration=(10.0, 14.0),
                 size=(160, 120),
-                fps=8.0,
+                fps=4.0,
                 events=1,
                 classes=("Arson", "Explosion"),
             )
