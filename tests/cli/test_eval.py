@@ -184,7 +184,8 @@ def test_text_names_empty_and_missing_answers(run, tmp_path, rows):
         (["detection", "p.jsonl", "--ucf", "a", "--confidence", "2"], "between 0 and 1"),
         (["text", "p.jsonl", "--rows", "none.jsonl"], "none.jsonl: cannot be read"),
         (["table", "1", "--report", "r"], "Table 1 takes --ucf"),
-        (["table", "3"], "Try --help"),
+        (["table", "5"], "Try --help"),
+        (["table", "3", "--ucf", "r"], "the others take --report"),
     ],
 )
 def test_unusable_arguments_end_with_a_sentence(run, arguments, message):

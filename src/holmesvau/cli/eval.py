@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from holmesvau.cli import eval_sim, eval_tables, options
+from holmesvau.cli import eval_ablation, eval_sim, eval_tables, options
 from holmesvau.cli.eval_options import Confidence, Lenient, Resamples, Seed
 from holmesvau.errors import InputError, MissingPartError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 app.command()(eval_sim.sim)
+app.command()(eval_ablation.ablation)
 
 
 @app.command()
@@ -157,10 +158,15 @@ def text(
 
 @app.command()
 def table(
-    number: Annotated[Literal["1", "2"], typer.Argument(help="1: detection; 2: text.")],
+    number: Annotated[
+        Literal["1", "2", "3", "4"], typer.Argument(help="1: detection; 2: text; 3: levels; 4: samplers.")
+    ],
     ucf: Annotated[str | None, typer.Option("--ucf", help="`eval detection --json` on UCF-Crime.")] = None,
     xd: Annotated[str | None, typer.Option("--xd", help="`eval detection --json` on XD-Violence.")] = None,
-    report: Annotated[str | None, typer.Option("--report", help="`eval text --json`, for table 2.")] = None,
+    report: Annotated[
+        str | None,
+        typer.Option("--report", help="`eval text --json` for table 2, `eval ablation --json` for 3 and 4."),
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="What our row is called.")] = "holmesvau",
     form: Annotated[
         Literal["markdown", "latex", "csv", "json"], typer.Option("--format", help="How it is written.")
@@ -170,16 +176,18 @@ def table(
     """Our row beside the published ones; without a report, the published ones."""
     from holmesvau.evaluate import tables
 
-    if (number == "1" and report) or (number == "2" and (ucf or xd)):
-        raise InputError("Table 1 takes --ucf and --xd, table 2 takes --report.")
+    if (number == "1" and report) or (number != "1" and (ucf or xd)):
+        raise InputError("Table 1 takes --ucf and --xd, the others take --report.")
     if number == "1" and (ucf or xd):
         made = tables.detection_table(
             name,
             ucf=None if ucf is None else tables.load_report(ucf),
             xd=None if xd is None else tables.load_report(xd),
         )
-    elif report:
+    elif report and number == "2":
         made = tables.text_table(name, tables.load_report(report))
+    elif report:
+        made = tables.study_table(name, number, tables.load_report(report))
     else:
         made = tables.published(number)
     sys.stdout.write(made.render("json" if as_json else form))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from holmesvau.evaluate.ablation import CoverageReport, StudyReport
     from holmesvau.evaluate.detection import Comparison
     from holmesvau.evaluate.facts import FactReport
     from holmesvau.evaluate.predictions import Coverage
@@ -141,6 +142,67 @@ def print_facts(report: FactReport) -> None:
     console.print("", table)
     for kind, count in report.failures.items():
         console.print(f"{count} rows left out: {kind}")
+
+
+def print_study(report: StudyReport) -> None:
+    """Ours and, where the paper has the cell, its figures in the columns behind."""
+    from holmesvau.evaluate.published import COLUMNS, ROWS
+
+    console = _console()
+    console.print(f"{report.title}: {report.model}, {report.videos} videos")
+    columns = [f"{metric} {level}" for metric in ("BLEU", "CIDEr") for level in report.levels]
+    known = {}
+    if report.table is not None:
+        names = COLUMNS[report.table]
+        known = {row.method: dict(zip(names, row.figures, strict=True)) for row in ROWS[report.table]}
+    table = _table("", "cell", *columns, "first token", "scan", "events seen")
+    for column in columns if known else ():
+        table.add_column(f"paper: {column}", justify="right")
+    for cell in report.cells:
+        figures = [
+            getattr(cell.text.get(level), key, None)
+            for key in ("bleu_sum", "cider")
+            for level in report.levels
+        ]
+        first, scan = cell.latency.first_word, cell.latency.scan_per_minute
+        theirs = known.get(cell.published or "", {})
+        table.add_row(
+            cell.name,
+            *map(_plain, figures),
+            "—" if first is None else f"{first:.0f} ms",
+            "—" if scan is None else f"{scan:.2f} s a minute",
+            f"{cell.seen} of {cell.events}",
+            *(_plain(theirs.get(column)) for column in (columns if known else ())),
+        )
+    console.print(table)
+    for note in report.notes:
+        console.print(note)
+
+
+def print_coverage(report: CoverageReport) -> None:
+    """Share of events that get a frame, a row for each sampler and number of frames."""
+    console = _console()
+    for source, auc in report.frame_auc.items():
+        title = f"{source}: {report.hours[source]:.2f} h, frame AUC {_percent(auc)}"
+        table = _table(
+            title, "sampler", "frames", "events seen", "share", "", "frames an event", "frames inside"
+        )
+        for cell in report.cells:
+            if cell.source == source:
+                table.add_row(
+                    cell.method,
+                    f"{cell.num_frames}",
+                    f"{cell.seen} of {cell.events}",
+                    _percent(cell.share),
+                    _between(cell.share_interval),
+                    f"{cell.frames_an_event:.2f}",
+                    _percent(cell.inside),
+                )
+        console.print("", table)
+
+
+def _plain(value: float | None) -> str:
+    return "—" if value is None else f"{value:.3f}"
 
 
 def print_simulated(report: SimulatedReport) -> None:

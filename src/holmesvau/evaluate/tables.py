@@ -1,4 +1,4 @@
-"""Our row beside the published ones, as Markdown, LaTeX, CSV or JSON (the paper's Tables 1 and 2)."""
+"""Our rows beside the published ones, as Markdown, LaTeX, CSV or JSON (the paper's Tables 1 to 4)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from holmesvau.evaluate.published import (
     COLUMNS,
     DECIMALS,
     LEVELS_SHOWN,
+    NOTES,
     ROWS,
     Number,
     Row,
@@ -34,7 +35,7 @@ class Table:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    decimals: int
+    decimals: tuple[int, ...]
     notes: tuple[str, ...] = ()
 
     def render(self, form: Form) -> str:
@@ -82,13 +83,45 @@ def text_table(name: str, report: Mapping[str, Any]) -> Table:
     return _table("2", [Row(name, tuple(figures), OURS)], notes)
 
 
+def study_table(name: str, number: Number, report: Mapping[str, Any]) -> Table:
+    """Table 3 or 4 with a row of ours for each cell, from the JSON of `eval ablation`.
+
+    Raises:
+        InputError: when the report is of a study that repeats another table.
+    """
+    if _at(report, ("table",)) != number:
+        raise InputError(
+            f"The report is of the study {_at(report, ('study',))}, which is not Table {number}."
+        )
+    rows = []
+    for cell in _at(report, ("cells",)):
+        text = _at(cell, ("text",))
+        levels = LEVELS_SHOWN if number == "3" else ("video",)
+        figures = [
+            _at(text, (level, key)) if level in text else None
+            for key in ("bleu_sum", "cider")
+            for level in levels
+        ]
+        if number == "4":
+            figures.append(_at(cell, ("latency", "first_word")))
+        rows.append(Row(f"{name}, {_at(cell, ('name',))}", tuple(figures), OURS))
+    notes = list(_at(report, ("notes",)))
+    if number == "4":
+        scans = {_at(cell, ("latency", "scan_per_minute")) for cell in _at(report, ("cells",))} - {None}
+        if scans:
+            notes.append(
+                f"Our dense scan, left out of the latency, takes {max(scans):.2f} s for a minute of video."
+            )
+    return _table(number, rows, notes)
+
+
 def published(number: Number) -> Table:
     """A table of the paper without a row of ours."""
     return _table(number, [], [])
 
 
 def load_report(path: str | Path) -> dict[str, Any]:
-    """The JSON that `holmesvau eval detection` or `text` printed with `--json`.
+    """The JSON that `holmesvau eval detection`, `text` or `ablation` printed with `--json`.
 
     Raises:
         InputError: when the file cannot be read or is not that.
@@ -99,14 +132,16 @@ def load_report(path: str | Path) -> dict[str, Any]:
         raise InputError(
             f"{path}:{error.lineno}: not JSON ({error.msg}). Give a report of --json."
         ) from error
-    if not isinstance(report, dict) or not ({"frames", "groups"} & report.keys()):
-        raise InputError(f"{path}: not a report of `holmesvau eval detection --json` or `eval text --json`.")
+    if not isinstance(report, dict) or not ({"frames", "groups", "cells"} & report.keys()):
+        raise InputError(f"{path}: not a report of `holmesvau eval detection`, `text` or `ablation --json`.")
     return report
 
 
 def _table(number: Number, ours: Sequence[Row], notes: Sequence[str]) -> Table:
     rows = (*ROWS[number], *ours)
-    return Table(CAPTIONS[number], COLUMNS[number], rows, DECIMALS[number], tuple(notes))
+    given = DECIMALS[number]
+    decimals = tuple(given[min(place, len(given) - 1)] for place in range(len(COLUMNS[number])))
+    return Table(CAPTIONS[number], COLUMNS[number], rows, decimals, (*NOTES.get(number, ()), *notes))
 
 
 def _percent(report: Mapping[str, Any] | None, path: Sequence[str]) -> float | None:
@@ -132,7 +167,8 @@ def _at(report: Any, path: Sequence[str]) -> Any:
 
 
 def _cells(table: Table, row: Row) -> list[str]:
-    return ["—" if value is None else f"{value:.{table.decimals}f}" for value in row.figures]
+    places = zip(row.figures, table.decimals, strict=True)
+    return ["—" if value is None else f"{value:.{decimals}f}" for value, decimals in places]
 
 
 def _markdown(table: Table) -> str:
@@ -180,7 +216,8 @@ def _csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["method", *table.columns, "source"])
     for row in table.rows:
-        values = ["" if value is None else round(value, table.decimals + 2) for value in row.figures]
+        places = zip(row.figures, table.decimals, strict=True)
+        values = ["" if value is None else round(value, decimals + 2) for value, decimals in places]
         writer.writerow([row.method, *values, row.source])
     return text.getvalue()
 

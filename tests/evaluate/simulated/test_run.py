@@ -11,36 +11,13 @@ from holmesvau import cli
 from holmesvau.config import from_dict
 from holmesvau.errors import HolmesError, InputError
 from holmesvau.evaluate.curves import load_curves
-from holmesvau.evaluate.pipelines import PipelineOptions, content
+from holmesvau.evaluate.pipelines import content
 from holmesvau.evaluate.ranking import areas
-from holmesvau.evaluate.simulated.baseline import PLANNED
 from holmesvau.evaluate.simulated.run import run
 from holmesvau.evaluate.simulated.watching import watch_all
-from holmesvau.hivau import write_annotations
 from holmesvau.holmes import HolmesConfig
 from holmesvau.sim import load_truth
-from holmesvau.sim.plan import plan
-
-NO_WORDS = PipelineOptions(
-    model="none", scorer="novelty", config=from_dict(HolmesConfig, {"scan": {"cache": False}})
-)
-SMALL = {"duration": 8.0, "size": (96, 72), "fps": 10.0, "workers": 1}
-
-
-@pytest.fixture(scope="module")
-def train(tmp_path_factory):
-    """A folder with training annotations alone: nothing of it is rendered."""
-    root = tmp_path_factory.mktemp("train")
-    planned = [plan(PLANNED, number).annotation for number in range(2)]
-    target = root / "raw_annotations" / "sim_database_train.json"
-    write_annotations({annotation.name: annotation for annotation in planned}, target)
-    return root
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, train):
-    root = tmp_path_factory.mktemp("sim")
-    return root, run(root, 2, 77, NO_WORDS, train=train, **SMALL)
+from tests.evaluate.conftest import NO_WORDS, SMALL
 
 
 def test_figures_are_those_of_the_reports(finished):
