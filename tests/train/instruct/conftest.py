@@ -66,7 +66,7 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe_for(data_root: Path, llama_folder: Path) -> Callable[..., Recipe]:
     """A recipe on the small data set, by default for the random InternVL checkpoint in float32."""
 
@@ -79,10 +79,11 @@ def recipe_for(data_root: Path, llama_folder: Path) -> Callable[..., Recipe]:
             "max_tokens": 2048,
             "batch_rows": 8,
             "pass_tokens": 1024,
-            "learning_rate": 3e-3,
+            "learning_rate": 2e-2,
             "precision": "float32",
             "save_every": 2,
-            "max_steps": 4,
+            "max_steps": 6,
+            "epochs": 3,
         }
         return Recipe(
             name="test",

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from holmesvau.ats.efficientnet import EfficientNetEncoder
 from holmesvau.ats.features import Features
 from holmesvau.errors import MissingPartError
 from holmesvau.train.instruct.config import Adaptation, InstructTraining
@@ -31,8 +30,10 @@ class TinyTrainable:
 
     def __init__(self, model: Tiny, *, train_projector: bool) -> None:
         self.model = model
-        self._fingerprint: str | None = None
         model.projector.requires_grad_(train_projector)
+        if model.language_model.device.type == "cpu":
+            # On short sequences torch's fused attention takes a third longer there on the way back.
+            model.language_model.set_attn_implementation("eager")
         self.network: nn.Module = nn.ModuleDict(
             {"projector": model.projector, "language_model": model.language_model}
         )
@@ -47,20 +48,15 @@ class TinyTrainable:
 
     @property
     def fingerprint(self) -> str | None:
-        if self._fingerprint is None:
-            self._fingerprint = EfficientNetEncoder(
-                str(self.model.language_model.lm_head.weight.device)
-            ).fingerprint
-        return self._fingerprint
+        return self.model.fingerprint
 
     def prepare(self, frames: FrameBatch, dense: Features | None) -> Prepared:
         """See `Trainable`."""
-        return {"maps": self.model.maps(frames.frames)}
+        return self.model.prepare(frames, dense)
 
     def embed(self, pictures: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """See `Trainable`."""
-        visual: torch.Tensor = self.model.projector(pictures["maps"])
-        return visual
+        return self.model.embed(pictures)
 
     def projector_parameters(self) -> list[nn.Parameter]:
         """See `Trainable`."""
@@ -151,8 +147,8 @@ class InternVlTrainable:
         self.network.save_pretrained(folder)
 
 
-def new_tiny(config: InstructTraining, device: str | None) -> TinyTrainable:
-    """`tiny` as the configuration has it begin: new, or the folder `start`.
+def new_tiny(config: InstructTraining, device: str | None, scorer: Path | None) -> TinyTrainable:
+    """`tiny` as the configuration has it begin: new, reading the file of a scorer, or the folder `start`.
 
     Raises:
         MissingPartError: when the embedded language model is not installed.
@@ -164,7 +160,7 @@ def new_tiny(config: InstructTraining, device: str | None) -> TinyTrainable:
         shape = TinyConfig(
             rank=config.adaptation.rank, alpha=config.adaptation.alpha, targets=config.adaptation.layers
         )
-        model = Tiny.create(shape, device=device, dtype=config.precision, seed=config.seed)
+        model = Tiny.create(shape, scorer=scorer, device=device, dtype=config.precision, seed=config.seed)
     return TinyTrainable(model, train_projector=config.train_projector)
 
 

@@ -94,7 +94,7 @@ class Learner(nn.Module):
         embeds, _ = scatter(decoder.embed, input_ids.flatten(), speaker.law.image_id, visual)
         hidden = decoder.body(
             inputs_embeds=embeds.view(*input_ids.shape, -1),
-            attention_mask=sight(segments),
+            attention_mask=_mask(decoder.body, sight(segments), embeds.dtype),
             position_ids=position_ids,
             use_cache=False,
         ).last_hidden_state
@@ -107,6 +107,13 @@ class Learner(nn.Module):
         """The loss of a pass without rows: 0, with a gradient for every parameter, as processes expect."""
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         return torch.stack([parameter.flatten()[0].float() * 0 for parameter in trained]).sum()
+
+
+def _mask(body: Any, seen: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """`seen` as this kind of attention wants it: eager attention adds, the others select."""
+    if body.config._attn_implementation != "eager":
+        return seen
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill(~seen, torch.finfo(dtype).min)
 
 
 def trained_tensors(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -196,7 +196,7 @@ def load_parts(config: InstructTraining, device: str, scorer: str) -> Parts:
     chosen = {"encoder": config.encoder or None, "scorer": scorer or None}
     if config.model == "tiny":
         encoder, looking, _ = loading.load("none", device=device, **chosen)
-        trainable: Trainable = new_tiny(config, device)
+        trainable: Trainable = new_tiny(config, device, Path(scorer) if Path(scorer).is_file() else None)
     else:
         encoder, looking, model = loading.load(
             f"internvl:{config.model}", device=device, dtype=config.precision, **chosen
@@ -256,7 +256,8 @@ def _material(
     fresh = FreshPictures(parts.trainable, frames.dense)
     pictures: Callable[[Example], dict[str, torch.Tensor]] = fresh
     if parts.trainable.fingerprint is not None:
-        pictures = kept = KeptPictures(parts.trainable.fingerprint, store)
+        seen = f"{parts.trainable.fingerprint} {config.scan.stride}"
+        pictures = kept = KeptPictures(seen, store)
         for split, gathered in found.items():
             videos = len({example.path for example in gathered.examples})
             bar = _bar(progress, f"preparing frames ({split})", videos)
