@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from holmesvau.ats.features import Features
 from holmesvau.ats.samplers import sample_curve
 from holmesvau.errors import InputError
 from holmesvau.types import AnomalyCurve, Clip, FrameBatch, IndexArray, Span, Summary
@@ -56,10 +57,15 @@ class DescribeConfig:
 
 
 class Seen:
-    """The frames of one video that a model has seen, each encoded only once."""
+    """The frames of one video that a model has seen, each encoded only once.
 
-    def __init__(self, model: VisionLanguageModel, *, max_frames: int = 512) -> None:
-        self._model = model
+    `dense` are the video's features, for a model that reads them.
+    """
+
+    def __init__(
+        self, model: VisionLanguageModel, dense: Features | None = None, *, max_frames: int = 512
+    ) -> None:
+        self._model, self._dense = model, dense
         self._rows: dict[int, VisualTokens] = {}
         self._max_frames = max_frames
 
@@ -72,7 +78,7 @@ class Seen:
             batch = fetch(missing[done : done + at_once])
             done += at_once
             at_once = int(np.clip(BYTES_AT_ONCE // batch.frames[0].nbytes, 1, FRAMES_AT_ONCE))
-            tokens = self._model.encode(batch)
+            tokens = self._model.encode(batch, self._dense)
             fresh |= {int(frame): tokens.select([row]) for row, frame in enumerate(batch.index)}
         asked = join([fresh[i] if i in fresh else self._rows[i] for i in index.tolist()])
         self._rows |= fresh

@@ -17,7 +17,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from holmesvau.ats.events import EventsConfig
-from holmesvau.ats.features import Encoder, Progress, Scorer
+from holmesvau.ats.features import Encoder, Features, Progress, Scorer
 from holmesvau.ats.scan import ScanConfig, ScanResult, scan
 from holmesvau.describe import DescribeConfig, SamplerConfig, Seen, choose
 from holmesvau.errors import InputError, MissingPartError
@@ -178,9 +178,13 @@ class Holmes:
             raise InputError("The question is empty: write what you want to know.")
         path = source.video.path if isinstance(source, Report) else source
         with open_video(path, fps=self.config.fps) as video:
-            curve = source.curve if isinstance(source, Report) else self.scored(video).curve
+            dense: Features | None = None
+            curve = source.curve if isinstance(source, Report) else None
+            if curve is None or model.uses_scan:
+                scored = self.scored(video)
+                curve, dense = curve or scored.curve, scored.scan.features
             index = choose(curve, self.num_frames, self.config.sampler, span=span)
-            visual = self.seen(video).look(index, video.at)
+            visual = self.seen(video, dense).look(index, video.at)
         if stream:
             return model.stream(visual, question, history=history, options=self.config.generation)
         text = model.answer(visual, question, history=history, options=self.config.generation)
@@ -210,12 +214,15 @@ class Holmes:
         )
         return Scored(curve, scanned, time.perf_counter() - started)
 
-    def seen(self, video: Video) -> Seen:
-        """What the model has seen of this file; only the last few videos are remembered."""
+    def seen(self, video: Video, dense: Features | None = None) -> Seen:
+        """What the model has seen of this file; only the last few videos are remembered.
+
+        `dense` are its features, which are needed at the first look by a model that uses the scan.
+        """
         path = Path(video.info.path)
         state = path.stat() if path.exists() else None
         key = (str(path), state.st_mtime_ns if state else 0, state.st_size if state else 0)
-        seen = self._seen.pop(key, None) or Seen(self._speaking_model())
+        seen = self._seen.pop(key, None) or Seen(self._speaking_model(), dense)
         self._seen[key] = seen
         while len(self._seen) > VIDEOS_REMEMBERED:
             self._seen.popitem(last=False)

@@ -45,6 +45,7 @@ class Watch:
         progress: Progress | None = None,
     ) -> None:
         self._holmes, self._config, self._video, self._curve = holmes, holmes.config, video, scored.curve
+        self._dense = scored.scan.features
         self._started, self._progress = started, progress
         self._warnings = [*scored.scan.warnings]
         self._timing = {
@@ -70,7 +71,7 @@ class Watch:
             with self._timed("generate"):
                 try:
                     self._describe_all(events, model)
-                    visual = self._holmes.seen(self._video).look(index, self._video.at)
+                    visual = self._holmes.seen(self._video, self._dense).look(index, self._video.at)
                     summary, _ = explain(model, visual, "video", self._config.generation)
                     for question in questions:
                         text = model.answer(visual, question, options=self._config.generation)
@@ -124,7 +125,7 @@ class Watch:
 
     def _describe(self, event: Event, model: VisionLanguageModel) -> Event:
         index = choose(self._curve, self._holmes.num_frames, self._config.sampler, span=event.span)
-        visual = self._holmes.seen(self._video).look(index, self._video.at)
+        visual = self._holmes.seen(self._video, self._dense).look(index, self._video.at)
         summary, label = explain(model, visual, "event", self._config.generation)
         clips: tuple[Clip, ...] = ()
         if self._config.describe.granularity == "clip":

@@ -9,6 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from holmesvau.ats import foveal
+from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
+from holmesvau.ats.features import Features
+from holmesvau.ats.foveal import FovealEncoder
+from holmesvau.ats.urdmu import UrDmu
 from holmesvau.errors import InputError, MissingPartError, ModelError
 from holmesvau.types import FrameBatch
 from holmesvau.vlm import lora, prompts, smollm2, tiny
@@ -40,17 +45,25 @@ def model(saved: Path) -> Tiny:
     return Tiny.from_pretrained(saved, device="cpu", dtype="float32")
 
 
+def prepared(model: Tiny, frames: FrameBatch) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in model.prepare(frames).items()}
+
+
+def first(of: dict[str, torch.Tensor], rows: int) -> dict[str, torch.Tensor]:
+    return {name: tensor[:rows] for name, tensor in of.items()}
+
+
 @needs_smollm2
 def test_it_is_a_vision_language_model(model: Tiny, frames: FrameBatch) -> None:
     checked: VisionLanguageModel = model
-    assert checked.name == "tiny" and checked.num_frames == 16
+    assert checked.name == "tiny" and checked.num_frames == 8
     visual = checked.encode(frames)
-    assert visual.tokens.shape == (4, 10, 576)
+    assert visual.tokens.shape == (4, 7, 576)
     assert visual.index.tolist() == frames.index.tolist()
     info = checked.info()
-    assert info["backend"] == "tiny" and info["tokens_per_frame"] == 10
-    # SmolLM2-135M and a projector of about one million.
-    assert 135_000_000 < info["parameters"] < 137_000_000
+    assert info["backend"] == "tiny" and info["tokens_per_frame"] == 7
+    # SmolLM2-135M and a projector of nearly two million.
+    assert 136_000_000 < info["parameters"] < 137_000_000
 
 
 @needs_smollm2
@@ -75,7 +88,7 @@ def test_merged_and_trainable_lora_say_the_same(model: Tiny, saved: Path, frames
     trainable = Tiny.from_pretrained(saved, device="cpu", dtype="float32", trainable=True)
     assert not model.parameters() and trainable.parameters()
     visual = model.encode(frames)
-    maps = [torch.from_numpy(model.maps(frames.frames))]
+    maps = [prepared(model, frames)]
     with torch.no_grad():
         losses = [part.loss(maps, ["What happens?"], ["A man runs."]) for part in (model, trainable)]
     torch.testing.assert_close(losses[0], losses[1], atol=1e-4, rtol=1e-4)
@@ -120,14 +133,15 @@ def test_the_prompt_is_smollm2s_own_chat_format(model: Tiny) -> None:
     )
     ours = model.speaker.law.prompt("Why?", 2, [("What?", "A fire.")])
     assert ours == template
-    assert ours.count(prompts.IMAGE_TOKEN) == 20 and "Frame2: <IMG_CONTEXT>" in ours and "<img>" not in ours
+    assert ours.count(prompts.IMAGE_TOKEN) == 14 and "Frame2: <IMG_CONTEXT>" in ours and "<img>" not in ours
 
 
 @needs_smollm2
 def test_training_moves_projector_and_lora_and_nothing_else(saved: Path, frames: FrameBatch) -> None:
     model = Tiny.from_pretrained(saved, device="cpu", trainable=True)
-    maps = torch.from_numpy(model.maps(frames.frames))
-    pictures = [maps, maps[:2]]
+    maps = prepared(model, frames)
+    maps["states"] = torch.randn(maps["states"].shape, generator=torch.Generator().manual_seed(0))
+    pictures = [maps, first(maps, 2)]
     questions, answers = ["What happens?", "Is there an anomaly?"], ["A man falls down.", "No."]
     before = model.loss(pictures, questions, answers)
     before.backward()
@@ -137,7 +151,7 @@ def test_training_moves_projector_and_lora_and_nothing_else(saved: Path, frames:
         for name, parameter in part.named_parameters()
         if parameter.requires_grad
     }
-    assert len(gradients) == len(model.parameters()) == 8 + 2 * 7 * 30
+    assert len(gradients) == len(model.parameters()) == 13 + 2 * 7 * 30
     assert all(g is not None and torch.isfinite(g).all() for g in gradients.values())
     assert sum(float(g.abs().sum()) > 0 for g in gradients.values()) >= len(gradients) - 1
     frozen = [p for name, p in model.language_model.named_parameters() if not p.requires_grad]
@@ -153,8 +167,8 @@ def test_training_moves_projector_and_lora_and_nothing_else(saved: Path, frames:
 
 @needs_smollm2
 def test_a_batch_loses_what_its_samples_lose(model: Tiny, frames: FrameBatch) -> None:
-    maps = torch.from_numpy(model.maps(frames.frames))
-    pictures, questions, answers = [maps, maps[:1]], ["What happens?", "Why?"], ["A man falls.", "Ice"]
+    maps = prepared(model, frames)
+    pictures, questions, answers = [maps, first(maps, 1)], ["What happens?", "Why?"], ["A man falls.", "Ice"]
     with torch.no_grad():
         together = model.loss(pictures, questions, answers)
         alone = [model.loss([m], [q], [a]) for m, q, a in zip(pictures, questions, answers, strict=True)]
@@ -237,15 +251,51 @@ def test_a_half_written_cache_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert [path.name for path in kept.parent.iterdir()] == [kept.name]
 
 
-def test_pooling_starts_at_regions_and_the_mean() -> None:
-    projector = Projector(4, 6)
-    weights = projector.pooling.softmax(-1).detach().unflatten(1, (7, 7))
-    assert weights.shape == (10, 7, 7)
-    torch.testing.assert_close(weights[-1], torch.full((7, 7), 1 / 49))
-    assert (
-        weights[0, :3, :3].sum() > 0.9 and weights[4, 2:5, 2:5].sum() > 0.9 and weights[8, 4:, 4:].sum() > 0.9
+def test_every_view_and_the_state_become_a_token() -> None:
+    torch.manual_seed(0)
+    projector = Projector(4, 5, 6, views=3)
+    pictures, states = torch.randn(2, 3, 4), torch.randn(2, 5)
+    tokens = projector(pictures, states)
+    assert tokens.shape == (2, 4, 6)
+    changed = projector(pictures, states + torch.randn(2, 5)) != tokens
+    assert changed[:, 3].any() and not changed[:, :3].any()
+
+
+@needs_smollm2
+def test_what_the_scan_knows_of_a_frame_is_read(tmp_path: Path) -> None:
+    """The window where something moves, and the scorer's states among the frames around."""
+    torch.manual_seed(0)
+    network = UrDmu(FovealEncoder.width)
+    head = ClassHead(3)
+    names = ClassNames(("Fighting", "Fall"))
+    state = {**network.state_dict(), **{PREFIX + name: w for name, w in head.state_dict().items()}}
+    save_file(state, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
+    model = Tiny.create(scorer=tmp_path / "scorer.safetensors", device="cpu", dtype="float32")
+    assert model.config.classes == 3
+    pictures = np.random.default_rng(0).integers(90, 110, (12, 90, 160, 3)).astype(np.uint8)
+    for number in range(12):
+        pictures[number, 60:80, 10 * number : 10 * number + 20] = (220, 30, 30)
+    encoded = FovealEncoder(threads=1).encode(pictures)
+    index = np.arange(12) * 5
+    dense = Features(index, index / 10, encoded.pooled, encoded.cells, 0.5, FovealEncoder.name)
+    frames = FrameBatch(pictures[[4, 8]], index[[4, 8]], index[[4, 8]] / 10)
+    known = model.prepare(frames, dense)
+    assert known["pictures"].shape == (2, 6, 1280) and known["states"].shape == (2, 512 + 1 + 3 + 26)
+    whole, window, numbers = foveal.parts(encoded.pooled[[4, 8]])
+    np.testing.assert_allclose(known["pictures"][:, 5], whole, atol=5e-3)
+    np.testing.assert_allclose(known["pictures"][:, 4], window, atol=5e-3)
+    np.testing.assert_array_equal(known["states"][:, -26:], numbers)
+    scores = network.eval()(torch.from_numpy(encoded.pooled)[None])[0, [4, 8]]
+    np.testing.assert_allclose(known["states"][:, 512], scores.detach().numpy(), atol=2e-3)
+    assert not np.array_equal(known["pictures"], model.prepare(frames)["pictures"])
+    again = Tiny.from_pretrained(model.save_pretrained(tmp_path / "model"), device="cpu", dtype="float32")
+    # The projector is kept in half precision.
+    torch.testing.assert_close(
+        again.encode(frames, dense).tokens, model.encode(frames, dense).tokens, atol=2e-2, rtol=0
     )
-    assert projector(torch.randn(2, 7, 7, 4)).shape == (2, 10, 6)
+    (tmp_path / "model" / "anomaly_scorer.safetensors").unlink()
+    with pytest.raises(ModelError, match="not the one that belongs"):
+        Tiny.from_pretrained(tmp_path / "model")
 
 
 def test_merging_equals_adapting() -> None:

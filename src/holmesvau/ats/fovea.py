@@ -34,6 +34,9 @@ MOTION = 26
 
 # Places of the numbers that say where the window is, in `Glance.numbers`.
 _CENTRE_X, _CENTRE_Y, _SIDE = 4, 5, 6
+# The numbers of a frame of which nothing is known: nothing moves, the window is the middle.
+NUMBERS_AT_REST: Floats = np.zeros(MOTION, np.float32)
+NUMBERS_AT_REST[[_CENTRE_X, _CENTRE_Y, _SIDE]] = 0.5, 0.5, SIDES[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +84,11 @@ def glance(thumbnail: Floats, before: Floats, aspect: float) -> Glance:
 
 
 def window_of(numbers: npt.NDArray[np.floating], aspect: float) -> Window:
-    """The window that a frame's `numbers[S]` were made with, to the rounding of float16."""
+    """The window that a frame's `numbers[S]`, in float16 or finer, were made with."""
     x, y, side = (float(numbers[i]) for i in (_CENTRE_X, _CENTRE_Y, _SIDE))
     height, width = _places(side, aspect)
-    half_width, half_height = width / COLUMNS / 2, height / ROWS / 2
-    return Window(
-        max(0.0, x - half_width),
-        max(0.0, y - half_height),
-        min(1.0, x + half_width),
-        min(1.0, y + half_height),
-    )
+    left, top = round(x * COLUMNS - width / 2), round(y * ROWS - height / 2)
+    return Window(left / COLUMNS, top / ROWS, (left + width) / COLUMNS, (top + height) / ROWS)
 
 
 def views(frame: Picture, window: Window, pixels: int) -> tuple[Picture, Picture]:

@@ -96,7 +96,7 @@ class UrDmu(nn.Module):
             )
         return self._through(features, lambda windows: self._score(windows)[..., None])[..., 0]
 
-    def read(self, features: Tensor, head: nn.Module) -> tuple[Tensor, Tensor]:
+    def read(self, features: Tensor, head: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Scores `[B, T]` as `forward` gives them, and what `head` says of each frame's hidden state `[C]`.
 
         `head` takes `[B, T, C]` to `[B, T, K]`; in the overlap of windows its answers are cross-faded too.
@@ -256,6 +256,30 @@ class UrDmuScorer:
             tokens = torch.tensor(features.pooled, device=self._device)
             scores, logits = self.network.read(tokens[None], self.class_head)
         return scores[0].float().cpu().numpy(), logits[0].float().softmax(-1).cpu().numpy()
+
+    def states(self, features: Features) -> npt.NDArray[np.float16]:
+        """What the scorer makes of each frame among the others: `[T, C + 1 + K]` float16.
+
+        Hidden states, the score, and the probabilities of the classes where there is a class head.
+
+        Raises:
+            InputError: when the features are of another width.
+        """
+        self._refuse_other_width(features)
+        head = self.class_head
+        num_classes = 0 if self.class_names is None else len(self.class_names)
+        if not len(features):
+            return np.empty((0, CHANNELS + 1 + num_classes), np.float16)
+
+        def told(hidden: Tensor) -> Tensor:
+            return hidden if head is None else torch.cat([hidden, head(hidden).softmax(-1)], dim=-1)
+
+        with torch.inference_mode():
+            tokens = torch.tensor(features.pooled, device=self._device)
+            scores, rest = self.network.read(tokens[None], told)
+        told_of = torch.cat([rest[0, :, :CHANNELS], scores[0][:, None], rest[0, :, CHANNELS:]], dim=-1)
+        states: npt.NDArray[np.float16] = told_of.half().cpu().numpy()
+        return states
 
     def _refuse_other_width(self, features: Features) -> None:
         if features.pooled.shape[1] != self.input_width:

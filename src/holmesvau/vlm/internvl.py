@@ -18,6 +18,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer, InternVLForConditionalGeneration
 
 from holmesvau import space
+from holmesvau.ats.features import Features
 from holmesvau.errors import InputError, ModelError
 from holmesvau.types import FrameBatch
 from holmesvau.vlm import folder as folders
@@ -46,6 +47,8 @@ _DAMAGED = (RuntimeError, ValueError, OSError, KeyError)
 
 class InternVl(Spoken):
     """A loaded checkpoint, as a `VisionLanguageModel`. Make one with `load`."""
+
+    uses_scan = False
 
     def __init__(
         self, model: Any, tokenizer: Any, law: PromptLaw, settings: FolderSettings, *, source: str
@@ -86,7 +89,7 @@ class InternVl(Spoken):
         }
 
     @torch.inference_mode()
-    def encode(self, frames: FrameBatch) -> VisualTokens:
+    def encode(self, frames: FrameBatch, dense: Features | None = None) -> VisualTokens:
         """Frames of any size -> tokens `[N, P, W]` on the model's device and in its precision."""
         tower = next(self.vision_tower.parameters())
         at_once = 4 if tower.device.type == "cpu" else 16

@@ -1,7 +1,7 @@
-"""From a picture's map of features to a few tokens of the language model: the projector of `tiny` (§4.1).
+"""From what the encoder and the scorer know of a frame to a few tokens of the language model (§4.1).
 
-Shape legend: `N` frames, `P` tokens a frame, `C` channels of the map, `W` width of the language model,
-`g` cells a side of the map.
+Shape legend: `N` frames, `P` tokens a frame, `C` channels of the encoder, `S` numbers about the frame in its
+time, `W` width of the language model.
 """
 
 from __future__ import annotations
@@ -9,39 +9,27 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-# How much likelier a cell of its own region is to be pooled than another, at the start, as a logit.
-_OWN_REGION = 4.0
-
 
 class Projector(nn.Module):
-    """`forward(maps[N, g, g, C]) -> [N, P, W]` with `P = regions² + 1`: regions of a picture, then all of it.
+    """`forward(pictures[N, P - 1, C], states[N, S]) -> [N, P, W]`: views of a frame, then its place in time.
 
-    Pooling weights over the cells are learned; they start at even regions and, for the last token, at the
-    mean, which is EfficientNet's class token. Then come layer norm, two linear layers, and what marks each of
-    the P places.
+    Views and state go through two layers each, and what marks each of the P places is added.
     """
 
-    def __init__(self, channels: int, width: int, *, grid: int = 7, regions: int = 3) -> None:
+    def __init__(self, channels: int, state_width: int, width: int, *, views: int) -> None:
         super().__init__()
-        self.pooling = nn.Parameter(_even_regions(grid, regions))
-        self.norm = nn.LayerNorm(channels)
-        self.linear_1 = nn.Linear(channels, width)
+        self.picture_norm = nn.LayerNorm(channels)
+        self.picture_1 = nn.Linear(channels, width)
+        self.picture_2 = nn.Linear(width, width)
+        self.state_norm = nn.LayerNorm(state_width)
+        self.state_1 = nn.Linear(state_width, width)
+        self.state_2 = nn.Linear(width, width)
         self.act = nn.GELU()
-        self.linear_2 = nn.Linear(width, width)
-        self.place = nn.Parameter(torch.zeros(regions * regions + 1, width))
+        self.place = nn.Parameter(torch.zeros(views + 1, width))
 
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        cells = maps.flatten(1, 2).to(self.pooling.dtype)
-        pooled = self.pooling.softmax(dim=-1) @ cells
-        tokens: torch.Tensor = self.linear_2(self.act(self.linear_1(self.norm(pooled)))) + self.place
-        return tokens
-
-
-def _even_regions(grid: int, regions: int) -> torch.Tensor:
-    """Pooling logits `[P, g·g]`: overlapping even regions in reading order, then the whole picture."""
-    edges = [(i * grid // regions, -(-(i + 1) * grid // regions)) for i in range(regions)]
-    logits = torch.zeros(regions * regions + 1, grid, grid)
-    for row, (top, bottom) in enumerate(edges):
-        for column, (left, right) in enumerate(edges):
-            logits[row * regions + column, top:bottom, left:right] = _OWN_REGION
-    return logits.flatten(1)
+    def forward(self, pictures: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
+        pictures = self.picture_norm(pictures.to(self.place.dtype))
+        states = self.state_norm(states.to(self.place.dtype))
+        seen = self.picture_2(self.act(self.picture_1(pictures)))
+        known = self.state_2(self.act(self.state_1(states)))
+        return torch.cat([seen, known[:, None]], dim=1) + self.place

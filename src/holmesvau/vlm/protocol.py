@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from holmesvau.ats.features import Features
 from holmesvau.types import FloatArray, FrameBatch, IndexArray
 
 # Earlier turns of a conversation about the same frames: (question, answer) pairs.
@@ -78,12 +79,17 @@ class VisionLanguageModel(Protocol):
         """How many frames it was trained to see at once (16 in the paper)."""
         ...
 
+    @property
+    def uses_scan(self) -> bool:
+        """Whether it reads, beside the frames, what the scan has kept of their video."""
+        ...
+
     def info(self) -> dict[str, Any]:
         """What goes into `report.json` under `model`: name, backend, dtype, device, parameters, source."""
         ...
 
-    def encode(self, frames: FrameBatch) -> VisualTokens:
-        """See `N` frames once."""
+    def encode(self, frames: FrameBatch, dense: Features | None = None) -> VisualTokens:
+        """See `N` frames once; `dense` are the features of their video, for models with `uses_scan`."""
         ...
 
     def answer(

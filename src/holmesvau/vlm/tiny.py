@@ -1,18 +1,24 @@
 """`tiny`, the embedded model: EfficientNet-Lite0, our projector, SmolLM2-135M-Instruct with our LoRA.
 
 The parts stand where the paper has InternViT, its projector and InternLM2 (§4.1). Both pretrained networks
-come out of packages; a folder of `tiny` holds what was trained: projector and LoRA.
+come out of packages; a folder of `tiny` holds what was trained: projector and LoRA, and the anomaly scorer.
 
-Shape legend: `N` frames, `P` tokens a frame, `C` channels of the 7×7 map, `W` width of the language model.
+A frame becomes a few views, of the window where something moves and of the whole (`ats.foveal`), and one
+token of what the scorer makes of it among the frames around it: a blow and an embrace look alike in one
+picture.
+
+Shape legend: `N` frames, `V` views, `P = V + 1` tokens a frame, `C` channels, `T` dense frames, `S` numbers
+of a frame in its time, `W` width of the language model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +28,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holmesvau import config as configuration
-from holmesvau.ats import efficientnet
-from holmesvau.ats.efficientnet import EfficientNetEncoder
+from holmesvau.ats import efficientnet, fovea, foveal
+from holmesvau.ats.features import Features
+from holmesvau.ats.foveal import FovealEncoder
+from holmesvau.ats.urdmu import CHANNELS as HIDDEN
+from holmesvau.ats.urdmu import UrDmuScorer
 from holmesvau.errors import InputError, MissingPartError, ModelError, OutputError
 from holmesvau.types import FrameBatch
 from holmesvau.vlm import folder as folders
@@ -40,26 +49,49 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 _PROJECTOR = "projector."
 _LORA = "lora."
+# What belongs to a folder of `tiny` beside its own two files.
+SCORER_FILE = "anomaly_scorer.safetensors"
+COMPANIONS = (SCORER_FILE, "familiarity.safetensors", "calibration.json")
+
+Prepared = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TinyConfig:
-    """What decides the shape of the trained part. `regions`² + 1 tokens stand for a frame."""
+    """What decides the shape of the trained part.
+
+    A frame's views are `regions`² parts of its window, the window, and the whole picture. `classes` is how
+    many classes its scorer tells apart, 0 without one.
+    """
 
     name: str = "tiny"
-    num_frames: int = 16
-    regions: int = 3
+    num_frames: int = 8
+    regions: int = 2
+    classes: int = 0
     rank: int = 16
     alpha: float = 32.0
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+    @property
+    def views(self) -> int:
+        """`V`."""
+        return self.regions**2 + 2
+
+    @property
+    def state_width(self) -> int:
+        """`S`: the scorer's hidden state, its score, its classes, and the numbers of motion."""
+        return HIDDEN + 1 + self.classes + fovea.MOTION
 
 
 class Tiny(Spoken):
     """The embedded model, as a `VisionLanguageModel`, and what is trained of it.
 
     Make a new one with `create`, an old one with `from_pretrained`. A trainable one holds its LoRA beside the
-    weights; else it is merged into them, and `save_pretrained` gives back what was loaded.
+    weights; else it is merged into them, and `save_pretrained` gives back what was loaded. `scorer` is the
+    anomaly scorer whose states it reads; without one, or without a scan, they are zeros.
     """
+
+    uses_scan = True
 
     def __init__(
         self,
@@ -70,17 +102,20 @@ class Tiny(Spoken):
         adaptation: dict[str, torch.Tensor] | None,
         *,
         source: str,
+        scorer: UrDmuScorer | None = None,
     ) -> None:
         self.config = config
+        self.scorer = scorer
         self.language_model = language_model
         self.projector = projector
         self.source = source
         self._adaptation = adaptation
-        self._encoder: EfficientNetEncoder | None = None
+        self._encoder: FovealEncoder | None = None
+        self._read: tuple[Features, npt.NDArray[np.float16]] | None = None
         law = PromptLaw(
             template=prompts.smollm2_chat,
             image_id=int(tokenizer.convert_tokens_to_ids(prompts.IMAGE_TOKEN)),
-            tokens_per_frame=config.regions**2 + 1,
+            tokens_per_frame=config.views + 1,
             special_tokens=False,
             start="",
             end="",
@@ -94,23 +129,28 @@ class Tiny(Spoken):
         cls,
         config: TinyConfig | None = None,
         *,
+        scorer: str | Path | None = None,
         device: str | None = None,
         dtype: str | None = None,
         seed: int = 0,
     ) -> Tiny:
         """An untrained, trainable model: random projector, LoRA that changes nothing yet.
 
+        `scorer` is the file of the trained anomaly scorer that it will read.
+
         Raises:
             MissingPartError: when the language model's package is not installed.
-            InputError: for an unknown device or dtype.
+            InputError: for an unknown device or dtype, or a scorer for other features.
+            ModelError: when the scorer cannot be used.
         """
-        config = config or TinyConfig()
+        reads = None if scorer is None else _scorer(scorer)
+        config = replace(config or TinyConfig(), classes=_num_classes(reads))
         language_model, tokenizer = _language_model(device, dtype)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             projector = _projector(config, language_model)
             lora.attach(language_model, config.targets, rank=config.rank, alpha=config.alpha)
-        return cls(config, language_model, tokenizer, projector, None, source="untrained")
+        return cls(config, language_model, tokenizer, projector, None, source="untrained", scorer=reads)
 
     @classmethod
     def from_pretrained(
@@ -149,10 +189,20 @@ class Tiny(Spoken):
             lora.merge(language_model)
             projector.requires_grad_(False)
         kept = None if trainable else adaptation
-        return cls(config, language_model, tokenizer, projector, kept, source=str(folder))
+        return cls(
+            config,
+            language_model,
+            tokenizer,
+            projector,
+            kept,
+            source=str(folder),
+            scorer=_own_scorer(folder, config),
+        )
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write `config.json` and `model.safetensors` (projector and LoRA, float32), all or nothing.
+        """Write `config.json` and `model.safetensors` (projector and LoRA, float16), all or nothing.
+
+        The scorer, and what else lies beside it, comes along.
 
         Raises:
             OutputError: when the folder cannot be written.
@@ -161,7 +211,7 @@ class Tiny(Spoken):
         adaptation = lora.state(self.language_model) if self._adaptation is None else self._adaptation
         tensors = {_PROJECTOR + name: tensor for name, tensor in self.projector.state_dict().items()}
         tensors |= {_LORA + name: tensor for name, tensor in adaptation.items()}
-        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        whole = {name: tensor.detach().cpu().half().contiguous() for name, tensor in tensors.items()}
         unfinished: Path | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -169,8 +219,10 @@ class Tiny(Spoken):
             save_file(whole, unfinished / WEIGHTS_FILE)
             text = configuration_text(self.config)
             (unfinished / CONFIG_FILE).write_text(text, encoding="utf-8")
-            for name in (WEIGHTS_FILE, CONFIG_FILE):
-                (unfinished / name).replace(folder / name)
+            for name, path in self._companions().items():
+                shutil.copyfile(path, unfinished / name)
+            for path in sorted(unfinished.iterdir()):
+                path.replace(folder / path.name)
         except OSError as error:
             raise OutputError(f"{folder}: the model cannot be written ({error}).") from error
         finally:
@@ -186,6 +238,15 @@ class Tiny(Spoken):
     def num_frames(self) -> int:
         return self.config.num_frames
 
+    def _companions(self) -> dict[str, Path]:
+        """Files that belong to the model, by the name they have in its folder."""
+        if self.scorer is None:
+            return {}
+        beside = {name: self.scorer.path.with_name(name) for name in COMPANIONS}
+        return {name: path for name, path in beside.items() if path.is_file()} | {
+            SCORER_FILE: self.scorer.path
+        }
+
     def info(self) -> dict[str, Any]:
         weight = self.language_model.lm_head.weight
         parts = (self.projector, self.language_model)
@@ -200,23 +261,65 @@ class Tiny(Spoken):
         }
 
     @torch.inference_mode()
-    def encode(self, frames: FrameBatch) -> VisualTokens:
-        """Frames of any size -> tokens `[N, P, W]`."""
-        if len(frames) == 0:
-            maps = torch.empty(0, efficientnet.GRID, efficientnet.GRID, efficientnet.CHANNELS)
-        else:
-            maps = torch.from_numpy(self.maps(frames.frames))
+    def encode(self, frames: FrameBatch, dense: Features | None = None) -> VisualTokens:
+        """Frames of any size -> tokens `[N, P, W]`; `dense` are the stored features of their video."""
+        prepared = {name: torch.from_numpy(array) for name, array in self.prepare(frames, dense).items()}
         weight = self.language_model.lm_head.weight
-        return VisualTokens(
-            frames.index, frames.seconds, self.projector(maps.to(weight.device)).to(weight.dtype)
-        )
+        return VisualTokens(frames.index, frames.seconds, self.embed(prepared).to(weight.dtype))
 
-    def maps(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
-        """What the projector reads of `frames[N, H, W, 3]` uint8: maps `[N, 7, 7, C]` float16."""
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the numbers of `prepare`."""
+        digest = hashlib.blake2b(f"{self._eye.fingerprint} {self.config.regions}".encode(), digest_size=16)
+        if self.scorer is not None:
+            digest.update(self.scorer.path.read_bytes())
+        return f"tiny-{digest.hexdigest()}"
+
+    def prepare(self, frames: FrameBatch, dense: Features | None = None) -> Prepared:
+        """What the frozen parts make of `N` frames: `pictures[N, V, C]` and `states[N, S]`, both float16.
+
+        Without `dense`, or with features of another encoder, the window is the middle of the picture and the
+        states are zeros.
+        """
+        numbers: npt.NDArray[Any]
+        if dense is None or dense.encoder != self._eye.name or not len(dense):
+            numbers = np.tile(fovea.NUMBERS_AT_REST, (len(frames), 1))
+            states = np.zeros((len(frames), self.config.state_width), np.float16)
+        else:
+            rows = np.maximum(np.searchsorted(dense.index, frames.index, side="right") - 1, 0)
+            states = self._states(dense)[rows]
+            numbers = states[:, -fovea.MOTION :]
+        if not len(frames):
+            return {
+                "pictures": np.empty((0, self.config.views, efficientnet.CHANNELS), np.float16),
+                "states": states,
+            }
+        maps: npt.NDArray[np.float32] = self._eye.maps(frames.frames, numbers).astype(np.float32)
+        regions = _regions(maps[:, 1], self.config.regions)
+        pictures = np.stack([*regions, maps[:, 1].mean((1, 2)), maps[:, 0].mean((1, 2))], axis=1)
+        return {"pictures": pictures.astype(np.float16), "states": states}
+
+    def embed(self, prepared: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """What `prepare` gave -> tokens `[N, P, W]`; gradients reach the projector where it is trained."""
+        device = self.language_model.lm_head.weight.device
+        tokens: torch.Tensor = self.projector(prepared["pictures"].to(device), prepared["states"].to(device))
+        return tokens
+
+    @property
+    def _eye(self) -> FovealEncoder:
         if self._encoder is None:
-            device = self.language_model.lm_head.weight.device
-            self._encoder = EfficientNetEncoder(str(device))
-        return self._encoder.maps(frames)[1]
+            self._encoder = FovealEncoder(str(self.language_model.lm_head.weight.device))
+        return self._encoder
+
+    def _states(self, dense: Features) -> npt.NDArray[np.float16]:
+        """`[T, S]` of a whole video; those of the last one asked about are kept."""
+        if self._read is None or self._read[0] is not dense:
+            numbers = np.asarray(foveal.parts(dense.pooled)[2], np.float16)
+            told = np.zeros((len(dense), self.config.state_width - fovea.MOTION), np.float16)
+            if self.scorer is not None:
+                told[:] = self.scorer.states(dense)
+            self._read = dense, np.concatenate([told, numbers], axis=1)
+        return self._read[1]
 
     def parameters(self) -> list[torch.nn.Parameter]:
         """What is trained: projector and LoRA; empty when the LoRA is merged."""
@@ -224,18 +327,18 @@ class Tiny(Spoken):
         return [parameter for part in parts for parameter in part.parameters() if parameter.requires_grad]
 
     def loss(
-        self, maps: Sequence[torch.Tensor], questions: Sequence[str], answers: Sequence[str]
+        self, prepared: Sequence[Mapping[str, torch.Tensor]], questions: Sequence[str], answers: Sequence[str]
     ) -> torch.Tensor:
         """Mean cross-entropy (nats a token) of `answers` and their ends, given frames and questions (§4.3).
 
-        `maps` holds one `[N, 7, 7, C]` for each question, N free. Only the answers' tokens count.
+        `prepared` holds what `prepare` gave for each question's frames. Only the answers' tokens count.
         """
         rows, targets = [], []
         decoder, law = self.speaker.decoder, self.speaker.law
         device = self.language_model.lm_head.weight.device
-        for pictures, question, answer in zip(maps, questions, answers, strict=True):
-            visual = self.projector(pictures.to(device))
-            asked = self._ids(law.prompt(question, len(pictures)))
+        for frames, question, answer in zip(prepared, questions, answers, strict=True):
+            visual = self.embed(frames)
+            asked = self._ids(law.prompt(question, len(visual)))
             told = self._ids(answer + prompts.TURN_END)
             embeds, _ = scatter(decoder.embed, torch.cat([asked, told]), law.image_id, visual)
             rows.append(embeds)
@@ -317,8 +420,40 @@ def _config(folder: Path) -> TinyConfig:
 
 def _projector(config: TinyConfig, language_model: Any) -> Projector:
     width = int(language_model.config.hidden_size)
-    projector = Projector(efficientnet.CHANNELS, width, grid=efficientnet.GRID, regions=config.regions)
+    projector = Projector(efficientnet.CHANNELS, config.state_width, width, views=config.views)
     return projector.to(language_model.lm_head.weight.device)
+
+
+def _regions(maps: npt.NDArray[np.float32], regions: int) -> list[npt.NDArray[np.float32]]:
+    """Means `[N, C]` over `regions`² overlapping parts of `maps[N, g, g, C]`, in reading order."""
+    grid = maps.shape[1]
+    edges = [slice(i * grid // regions, -(-(i + 1) * grid // regions)) for i in range(regions)]
+    return [maps[:, rows, columns].mean((1, 2)) for rows in edges for columns in edges]
+
+
+def _scorer(path: str | Path) -> UrDmuScorer:
+    scorer = UrDmuScorer(path)
+    if scorer.input_width != FovealEncoder.width:
+        raise InputError(
+            f"{path}: this scorer reads features of width {scorer.input_width}; tiny needs one for "
+            f"{FovealEncoder.name}, of width {FovealEncoder.width}."
+        )
+    return scorer
+
+
+def _own_scorer(folder: Path, config: TinyConfig) -> UrDmuScorer | None:
+    """The scorer in a folder of `tiny`, which must be the one it was trained with."""
+    path = folder / SCORER_FILE
+    scorer = _scorer(path) if path.is_file() else None
+    if _num_classes(scorer) != config.classes:
+        raise ModelError(
+            f"{folder}: {SCORER_FILE} is not the one that belongs to {CONFIG_FILE}. Copy the folder again."
+        )
+    return scorer
+
+
+def _num_classes(scorer: UrDmuScorer | None) -> int:
+    return 0 if scorer is None or scorer.class_names is None else len(scorer.class_names)
 
 
 def _language_model(device: str | None, dtype: str | None) -> tuple[Any, Any]:

@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from holmesvau import config as configuration
+from holmesvau.ats.features import Features
 from holmesvau.errors import InputError, ModelError
 from holmesvau.types import FrameBatch
 from holmesvau.vlm.endpoint import chat, pictures
@@ -44,6 +45,8 @@ class Endpoint:
     Raises:
         InputError: when `url` is no address, or the environment holds a key that cannot be sent.
     """
+
+    uses_scan = False
 
     def __init__(self, url: str, model: str | None = None, *, config: EndpointConfig | None = None) -> None:
         self.config = config or EndpointConfig()
@@ -77,7 +80,7 @@ class Endpoint:
     def info(self) -> dict[str, Any]:
         return {"name": self.name, "backend": "endpoint", "source": str(self._address)}
 
-    def encode(self, frames: FrameBatch) -> VisualTokens:
+    def encode(self, frames: FrameBatch, dense: Features | None = None) -> VisualTokens:
         """Frames of any size -> `tokens`, a list of `N` JPEG files. Nothing is sent yet."""
         settings = self.config
         files = [
