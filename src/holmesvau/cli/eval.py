@@ -34,6 +34,10 @@ def detection(
     predictions: Annotated[str, typer.Argument(help="JSONL, a video a line.")],
     ucf: Annotated[str | None, typer.Option("--ucf", help="The list UCF_Annotation.txt.")] = None,
     xd: Annotated[str | None, typer.Option("--xd", help="The list XD_Annotation.txt.")] = None,
+    sim: Annotated[
+        str | None, typer.Option("--sim", help="A folder of `sim generate`, whose list is exact by event.")
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="Of the simulated videos.")] = "test",
     against: Annotated[
         str | None, typer.Option("--against", help="Predictions of another run, for a paired test.")
     ] = None,
@@ -57,7 +61,7 @@ def detection(
     from holmesvau.evaluate.suite import evaluate_detection, to_json
 
     config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
-    truth = _truth(predictions, ucf, xd, num_frames)
+    truth = _truth(predictions, ucf, xd, num_frames, sim=sim, split=split)
     rate = fps if fps is not None else 30.0 if ucf else 24.0
     curves, coverage = load_curves(predictions, truth, fps=rate, mode=_mode(lenient))
     _warn(coverage)
@@ -218,12 +222,18 @@ def _mode(lenient: bool) -> Mode:
     return "lenient" if lenient else "strict"
 
 
-def _truth(predictions: str, ucf: str | None, xd: str | None, num_frames: str | None) -> list[GroundTruth]:
+def _truth(
+    predictions: str, ucf: str | None, xd: str | None, num_frames: str | None, *, sim: str | None, split: str
+) -> list[GroundTruth]:
     from holmesvau.evaluate.curves import lengths
     from holmesvau.hivau import ucf_crime, xd_violence
 
-    if (ucf is None) == (xd is None):
-        raise InputError("Give either --ucf UCF_Annotation.txt or --xd XD_Annotation.txt.")
+    if sum(given is not None for given in (ucf, xd, sim)) != 1:
+        raise InputError("Give either --ucf UCF_Annotation.txt, --xd XD_Annotation.txt or --sim FOLDER.")
+    if sim is not None:
+        from holmesvau.sim import load_truth
+
+        return load_truth(sim, split)
     if ucf is not None:
         return ucf_crime.load(ucf, problems=[])
     assert xd is not None

@@ -39,27 +39,41 @@ def print_detection(report: DetectionReport) -> None:
     for name, of_class in report.by_class.items():
         _areas_row(areas, name, of_class.alone.videos, of_class.alone)
         together = of_class.with_normal
-        areas.add_row("  with normal videos", "", _percent(together.auc), "", _percent(together.ap), "")
+        spread = (_between(of_class.with_normal_auc_interval), _between(of_class.with_normal_ap_interval))
+        areas.add_row(
+            "  with normal videos", "", _percent(together.auc), spread[0], _percent(together.ap), spread[1]
+        )
     console.print(areas, "")
-    alarms = _table("", "events found", "threshold", "false alarms an hour", "median delay", "90 % within")
+    alarms = _table(
+        "", "events found", "threshold", "false alarms an hour", "", "median delay", "", "90 % within"
+    )
     for alarm in report.alarms:
         hourly = alarm.false_alarms_per_hour
         alarms.add_row(
             f"{alarm.found} of {alarm.events}",
             f"{alarm.threshold:.3g}",
             "—" if hourly is None else f"{hourly:.2f}",
+            _between(alarm.false_alarms_per_hour_interval, 1),
             f"{alarm.delay_median_seconds:.1f} s",
+            _between(alarm.delay_median_interval, 1, 1),
             f"{alarm.delay_90_percent_seconds:.1f} s",
         )
     console.print(alarms, "")
     named = f"{report.events.predicted} events from {report.events_from}, {report.events.annotated} annotated"
-    events = _table(named, "overlap", "precision", "recall", "F1", "", "AP", "class AP")
+    events = _table(named, "overlap", "precision", "recall", "F1", "", "AP", "", "class AP")
     for at in report.events.at:
         class_ap = "—" if at.class_ap is None else _percent(at.class_ap)
         rates = (_percent(at.precision), _percent(at.recall), _percent(at.f1))
-        events.add_row(f"{at.tiou:g}", *rates, _between(at.f1_interval), _percent(at.ap), class_ap)
+        events.add_row(
+            f"{at.tiou:g}",
+            *rates,
+            _between(at.f1_interval),
+            _percent(at.ap),
+            _between(at.ap_interval),
+            class_ap,
+        )
     console.print(events)
-    console.print(f"mAP {_percent(report.events.map)}")
+    console.print(f"mAP {_percent(report.events.map)} {_between(report.events.map_interval)}")
 
 
 def print_comparison(found: Comparison, videos: int) -> None:

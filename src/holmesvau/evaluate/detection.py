@@ -17,13 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from holmesvau.errors import InputError
-from holmesvau.evaluate.ranking import Areas, LabelArray, Ranking, areas
+from holmesvau.evaluate.ranking import Areas, LabelArray, Ranking, areas, resampled_areas
 from holmesvau.evaluate.resampling import (
     BootstrapConfig,
     CountArray,
     Difference,
     Interval,
     difference,
+    draw,
     interval,
     statistics,
     weighted_mean,
@@ -69,6 +70,8 @@ class ClassMetrics:
 
     alone: FrameMetrics
     with_normal: Areas
+    with_normal_auc_interval: Interval | None = None
+    with_normal_ap_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,9 @@ def class_metrics(
         videos = [video for video in labels if name in classes[video]]
         with_normal = _ranking([*videos, *normal], labels, scores).areas()
         alone = _together(_only(videos, labels), _only(videos, scores), bootstrap)
-        found[name] = ClassMetrics(alone, with_normal)
+        found[name] = ClassMetrics(
+            alone, with_normal, *_class_intervals(videos, normal, labels, scores, bootstrap)
+        )
     return found
 
 
@@ -249,6 +254,23 @@ def _intervals(
     if bootstrap is None or bootstrap.resamples == 0 or num_videos == 0:
         return None, None
     resampled = statistics(compute, num_videos, bootstrap)
+    return interval(resampled[:, 0], bootstrap), interval(resampled[:, 1], bootstrap)
+
+
+def _class_intervals(
+    videos: Sequence[str],
+    normal: Sequence[str],
+    labels: Mapping[str, LabelArray],
+    scores: Mapping[str, FloatArray],
+    bootstrap: BootstrapConfig | None,
+) -> tuple[Interval | None, Interval | None]:
+    """Of a class's videos and all normal ones together."""
+    names = [*videos, *normal]
+    if bootstrap is None or bootstrap.resamples == 0 or len(names) < 2:
+        return None, None
+    resampled = resampled_areas(
+        [labels[name] for name in names], [scores[name] for name in names], draw(len(names), bootstrap)
+    )
     return interval(resampled[:, 0], bootstrap), interval(resampled[:, 1], bootstrap)
 
 

@@ -16,6 +16,9 @@ from holmesvau.vlm.judgement import CLASSES, parse_judgement
 
 _NAMES = {name: re.compile(rf"\b(?:{words})", re.IGNORECASE) for name, words in CLASSES.items()}
 
+# Accuracy, class accuracy, recall and specificity as columns of the tally.
+_SHARES = ((1, 0), (7, 6), (3, 2), (5, 4))
+
 
 @dataclass(frozen=True, slots=True)
 class JudgementMetrics:
@@ -37,6 +40,8 @@ class JudgementMetrics:
     unreadable_references: int
     accuracy_interval: Interval | None = None
     class_accuracy_interval: Interval | None = None
+    recall_interval: Interval | None = None
+    specificity_interval: Interval | None = None
 
 
 def judgement_metrics(
@@ -73,15 +78,15 @@ def judgement_metrics(
         )
         tally[numbers[cluster]] += np.array(row, np.int64)
     rows, right, odd, found, calm, left, class_rows, class_right = tally.sum(0).tolist()
-    spread: list[Interval | None] = [None, None]
+    spread: list[Interval | None] = [None] * len(_SHARES)
     if bootstrap is not None and bootstrap.resamples:
 
         def figures(weights: CountArray) -> tuple[float, ...]:
             drawn = (weights @ tally).tolist()
-            return _share(drawn[1], drawn[0]), _share(drawn[7], drawn[6])
+            return tuple(_share(drawn[part], drawn[whole]) for part, whole in _SHARES)
 
         resampled = statistics(figures, len(numbers), bootstrap)
-        spread = [interval(resampled[:, place], bootstrap) for place in range(2)]
+        spread = [interval(resampled[:, place], bootstrap) for place in range(len(_SHARES))]
     return JudgementMetrics(
         rows,
         _share(right, rows),

@@ -81,7 +81,7 @@ def evaluate_detection(
         detection.video_metrics(
             {name: video.is_anomalous for name, video in videos.items()}, scores, bootstrap=bootstrap
         ),
-        alarm_metrics(labels, scores, fps, recalls),
+        alarm_metrics(labels, scores, fps, recalls, bootstrap),
         event_metrics(known, guesses, bootstrap=bootstrap),
         "predictions" if tells else "scores",
     )

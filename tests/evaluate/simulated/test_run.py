@@ -113,3 +113,16 @@ def test_the_command_prints_the_compared_keys_first(finished, train, monkeypatch
     assert printed["frame_auc"] == found.report.figures["frame_auc"] and printed["event_cider"] is None
     assert printed["videos"] == printed["reports_reused"] == 2 and printed["rendered"] == 0
     assert "nothing in words" in printed["notes"][0] and "judgement_accuracy" in rest
+
+
+def test_its_predictions_are_scored_by_eval_detection(finished, monkeypatch, capsys):
+    root, found = finished
+    (predictions,) = (root / "reports").glob("*/detection.jsonl")
+    command = ["eval", "detection", predictions, "--sim", root, "--resamples", "10", "--json"]
+    monkeypatch.setattr(sys, "argv", ["holmesvau", *map(str, command)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = json.loads(capsys.readouterr().out)
+    assert not ended.value.code and printed["events_from"] == "predictions"
+    assert printed["frames"]["auc"] == found.report.figures["frame_auc"]
+    assert printed["coverage"]["used"] == 2
