@@ -61,9 +61,7 @@ class ClassNames:
             told = metadata or {}
             return cls(tuple(json.loads(told["classes"])), tuple(json.loads(told["hard_negatives"])))
         except (KeyError, ValueError, TypeError) as error:
-            raise ModelError(
-                "The scorer has a class head, but its file does not name the classes."
-            ) from error
+            raise ModelError("The file does not name its classes.") from error
 
 
 class ClassHead(nn.Module):

@@ -26,6 +26,8 @@ DIRECTIONS = 64
 WITHIN = 0.99
 # Features that (almost) never vary in training would make any change of them infinitely unfamiliar.
 SMALLEST_DEVIATION = 1e-3
+# Variance, in deviations, that every direction has at least: smaller differences say nothing.
+NOISE = 0.01
 _FRAMES_AT_ONCE = 4096
 _ARRAYS = ("mean", "deviation", "directions", "variances", "rest", "video_distances", "limit")
 
@@ -82,8 +84,8 @@ class Familiarity:
             mean=shift + centre,
             deviation=deviation,
             directions=np.ascontiguousarray(vectors[:, :kept].T),
-            variances=np.maximum(variances[:kept], 1e-6),
-            rest=max(float(variances[kept:].sum()), 1e-6),
+            variances=np.maximum(variances[:kept], 0.0) + NOISE,
+            rest=max(float(variances[kept:].sum()), 0.0) + NOISE * (len(deviation) - kept),
             video_distances=np.zeros(0),
             limit=float("nan"),
         )

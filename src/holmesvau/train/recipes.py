@@ -118,7 +118,7 @@ def tiny_smoke() -> Recipe:
         data=DataConfig(
             simulated=SimulatedData(
                 train_videos=12,
-                val_videos=10,
+                val_videos=16,
                 seed=21,
                 duration=(10.0, 14.0),
                 size=(160, 120),

@@ -49,23 +49,17 @@ class TrainingVideo:
 
 
 def listed(config: DataConfig, roots: Sequence[Path], split: Split) -> list[TrainingVideo]:
-    """The videos of a split in the order of their names, from every root's annotations.
+    """The videos of a split in the order of their names, from the annotations of the roots that have it.
 
     Events come from the annotations' spans, of simulated videos from the exact frames, with a class each.
 
     Raises:
-        InputError: when a root has no annotations of that split.
+        InputError: when no root has videos of that split.
     """
     wanted = config.split_of(split)
     found: dict[str, TrainingVideo] = {}
     for root in roots:
         files = [file for file in layout.annotation_files(root) if file.split == wanted and file.dataset]
-        if not files:
-            raise InputError(
-                f"{root}: no annotations of a split named {wanted!r} (raw_annotations/NAME_database_{wanted}"
-                ".json). Name another with data.train_split or data.val_split, or hold out training videos "
-                "with data.hold_out."
-            )
         for file in files:
             exact = _exact(root, wanted) if file.dataset == SIMULATED else {}
             # `holmesvau data check` lists what is odd in the annotations; here it is survived.
@@ -84,7 +78,11 @@ def listed(config: DataConfig, roots: Sequence[Path], split: Split) -> list[Trai
                         annotation.fps or None,
                     )
     if not found:
-        raise InputError(f"{', '.join(map(str, roots))}: the {split} split has no videos.")
+        raise InputError(
+            f"{', '.join(map(str, roots))}: no videos of a split named {wanted!r} "
+            f"(raw_annotations/NAME_database_{wanted}.json). Name another with data.train_split or "
+            "data.val_split, or hold out training videos with data.hold_out."
+        )
     return [found[key] for key in sorted(found)]
 
 

@@ -122,13 +122,14 @@ def examples(
             log.warning("%s: left out: %s", video.name, error)
             skipped.append(Skipped(video.name, str(error)))
             continue
-        made.append(_labelled(video, found.features, names))
+        made.append(labelled(video, found.features, names))
         if progress is not None:
             progress("scanning videos", number + 1, len(videos))
     return made, skipped
 
 
-def _labelled(video: TrainingVideo, features: Features, names: ClassNames) -> Example:
+def labelled(video: TrainingVideo, features: Features, names: ClassNames) -> Example:
+    """The labels of a video's dense frames, from the spans of what happens in it."""
     known = {name: number for number, name in enumerate(names.all)}
     labels, hard = (np.zeros(len(features), np.uint8) for _ in range(2))
     classes = np.full(len(features), known[NORMAL], np.int64)

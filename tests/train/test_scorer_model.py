@@ -1,0 +1,210 @@
+"""The learning scorer and what is saved of it; batches; labels; the learning rate."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from holmesvau.ats.classes import ClassHead, ClassNames
+from holmesvau.ats.features import Features
+from holmesvau.ats.urdmu import WINDOW, UrDmuScorer
+from holmesvau.errors import InputError, ModelError
+from holmesvau.train.recipes import load
+from holmesvau.train.scorer import losses
+from holmesvau.train.scorer.config import Losses, Optimisation, ScorerTraining
+from holmesvau.train.scorer.examples import UNKNOWN, Batch, Batches, Example, class_names, frames_of, labelled
+from holmesvau.train.scorer.model import LearningScorer, Reader
+from holmesvau.train.scorer.training import learning_rate
+from holmesvau.train.videos import Stretch, TrainingVideo
+from holmesvau.types import Span
+
+NAMES = ClassNames(("Arson", "Fighting"), ("Hug",))
+
+
+def features_of(pooled: np.ndarray) -> Features:
+    index = np.arange(len(pooled))
+    cells = np.zeros((len(pooled), 1, 1, 1), np.float16)
+    return Features(index, index / 2, pooled.astype(np.float16), cells, 0.5, "some-encoder")
+
+
+def example(frames: int, *, events=(), negatives=(), labels=None, width: int = 8) -> Example:
+    labels = tuple(event.label for event in events) if labels is None else labels
+    video = TrainingVideo("a.mp4", "a.mp4", labels, tuple(events), tuple(negatives), None, None)
+    pooled = np.full((frames, width), frames, np.float32)
+    return labelled(video, features_of(pooled), NAMES)
+
+
+def stretch(start: float, end: float, label: str) -> Stretch:
+    return Stretch(Span(start, end), label)
+
+
+@pytest.fixture(scope="module")
+def learnt():
+    torch.manual_seed(0)
+    mean, deviation = torch.rand(24) * 3, torch.rand(24) + 0.1
+    scorer = LearningScorer(mean, deviation, num_classes=len(NAMES), dropout=0.3)
+    with torch.no_grad():
+        for parameter in scorer.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+    return scorer
+
+
+def test_the_plain_weights_score_as_the_learning_network_does_borders_included(learnt):
+    features = torch.rand(2, 30, 24) * 4
+    nothing = torch.zeros(2, 30)
+    batch = Batch(features, nothing == 0, nothing, nothing.long(), torch.tensor([False, False]))
+    learnt.eval()
+    with torch.no_grad():
+        outputs, logits = learnt(batch, torch.zeros(2, 30, 512))
+    reader = Reader(learnt.plain(), len(NAMES), "cpu")
+    for row in range(2):
+        scores, logarithms = reader(features[row])
+        assert torch.allclose(scores, outputs.scores[row], atol=1e-5)
+        assert torch.allclose(logarithms, logits[row].log_softmax(-1), atol=1e-4)
+
+
+def test_the_scorer_reads_its_class_head_and_cross_fades_it_on_long_videos(learnt, tmp_path):
+    path = tmp_path / "scorer.safetensors"
+    save_file(learnt.plain(), path, metadata=NAMES.to_metadata())
+    scorer = UrDmuScorer(path)
+    assert scorer.class_names == NAMES and scorer.class_names.all == ("Normal", "Arson", "Fighting", "Hug")
+    generator = np.random.default_rng(0)
+    for frames in (1, 40, WINDOW + 700):
+        features = features_of(generator.random((frames, 24)))
+        scores, probabilities = scorer.classify(features)
+        assert np.allclose(scores, scorer.score(features), atol=1e-5)
+        assert probabilities.shape == (frames, 4) and np.allclose(probabilities.sum(1), 1, atol=1e-4)
+    assert scorer.classify(features_of(np.zeros((0, 24))))[1].shape == (0, 4)
+
+
+def test_a_head_without_names_and_a_scorer_without_a_head_say_so(learnt, tmp_path):
+    save_file(learnt.plain(), tmp_path / "nameless.safetensors")
+    with pytest.raises(ModelError, match="does not name its classes"):
+        UrDmuScorer(tmp_path / "nameless.safetensors")
+    save_file(learnt.plain(), tmp_path / "other.safetensors", metadata=ClassNames(("A",)).to_metadata())
+    with pytest.raises(ModelError, match="class head cannot be used"):
+        UrDmuScorer(tmp_path / "other.safetensors")
+    bare = {key: value for key, value in learnt.plain().items() if not key.startswith("class_head.")}
+    save_file(bare, tmp_path / "bare.safetensors")
+    scorer = UrDmuScorer(tmp_path / "bare.safetensors")
+    assert scorer.class_names is None
+    with pytest.raises(ModelError, match="without a class head"):
+        scorer.classify(features_of(np.zeros((3, 24))))
+
+
+def test_gradients_reach_every_weight(learnt):
+    learnt.train()
+    batch = Batch(
+        torch.rand(4, 20, 24),
+        torch.ones(4, 20, dtype=torch.bool),
+        torch.rand(4, 20).round(),
+        torch.randint(0, 4, (4, 20)),
+        torch.tensor([True, True, False, False]),
+    )
+    outputs, logits = learnt(batch, torch.randn(4, 20, 512))
+    losses.total(outputs, logits, batch, Losses(classes=1.0))["loss"].backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in learnt.parameters())
+    assert isinstance(learnt.class_head, ClassHead)
+
+
+def test_frames_take_their_labels_by_time():
+    found = example(
+        40,
+        events=[stretch(5.0, 8.0, "Arson"), stretch(12.1, 12.3, "Fighting"), stretch(15.0, 16.0, "")],
+        negatives=[stretch(1.0, 3.0, "Hug"), stretch(7.0, 9.0, "Hug")],
+    )
+    assert np.flatnonzero(found.labels).tolist() == [*range(10, 16), 24, 30, 31]
+    # 12.1-12.3 s lies between two dense frames: the one before stands for it.
+    assert (
+        found.classes[24] == 2
+        and (found.classes[10:16] == 1).all()
+        and (found.classes[30:32] == UNKNOWN).all()
+    )
+    assert np.flatnonzero(found.hard).tolist() == [2, 3, 4, 5, 16, 17]
+    assert (found.classes[2:6] == 3).all() and found.classes[0] == 0
+
+
+def test_classes_are_those_that_the_videos_show():
+    videos = [
+        example(4, events=[stretch(0, 1, "B"), stretch(1, 2, "")], negatives=[stretch(0, 1, "hug")]).video,
+        example(4, events=[stretch(0, 1, "A")], negatives=[stretch(0, 1, "A")]).video,
+    ]
+    assert class_names(videos, hard_negatives=True) == ClassNames(("A", "B"), ("hug",))
+    assert class_names(videos, hard_negatives=False) == ClassNames(("A", "B"))
+
+
+def config(**changes) -> ScorerTraining:
+    return ScorerTraining(**{"batch_videos": 4, "window": 16} | changes)
+
+
+def test_every_video_is_seen_once_before_any_is_seen_again():
+    normal = [example(10 + number) for number in range(6)]
+    anomalous = [example(30 + number, events=[stretch(3, 5, "Arson")]) for number in range(4)]
+    batches = Batches(normal, anomalous, config())
+    assert batches.steps == 3
+    seen = [batches.at(step) for step in range(6)]
+    for batch in seen:
+        assert batch.normal.tolist() == [True, True, False, False]
+        assert (batch.mask.sum(1) > 0).all() and batch.features[~batch.mask].abs().sum() == 0
+    # Features hold the video's number of frames: which video a row is.
+    shown = [int(batch.features[row, 0, 0]) for batch in seen for row in range(2)]
+    assert sorted(shown[:6]) == sorted(shown[6:]) == list(range(10, 16))
+    shown = [int(batch.features[row, 0, 0]) for batch in seen for row in (2, 3)]
+    assert sorted(shown[:4]) == sorted(shown[4:8]) == list(range(30, 34))
+
+
+def test_a_window_of_an_anomalous_video_shows_the_anomaly():
+    anomalous = [example(500, events=[stretch(200, 201, "Arson")])]
+    batches = Batches([example(500)], anomalous, config(batch_videos=8))
+    labels = torch.cat([batches.at(step).labels[4:] for step in range(20)])
+    assert (labels.sum(1) > 0).all()
+    # And not always at the same place of the window.
+    assert len(set(labels.argmax(1).tolist())) > 8
+
+
+def test_with_video_labels_only_a_window_is_from_the_whole_video():
+    long = example(1600, events=[stretch(700, 701, "Arson")])
+    long.features.pooled[:, 0] = np.arange(1600)
+    batches = Batches([long], [long], config(losses=Losses(frame=0)))
+    shown = batches.at(0).features[0, :, 0]
+    assert (shown.diff() > 0).all() and shown[0] < 100 and shown[-1] >= 1500
+
+
+def test_processes_share_a_batch_without_overlap_and_agree_on_its_length():
+    normal, anomalous = [example(9), example(12)], [example(14, labels=("A",)), example(11, labels=("A",))]
+    batches = Batches(normal, anomalous, config())
+    whole, parts = batches.at(5), [batches.at(5, rank, 2) for rank in range(2)]
+    assert all(part.mask.shape == (2, whole.mask.shape[1]) for part in parts)
+    rows = [0, 2], [1, 3]
+    for part, own in zip(parts, rows, strict=True):
+        assert torch.equal(part.features, whole.features[own]) and torch.equal(part.normal, whole.normal[own])
+
+
+def test_weak_supervision_needs_both_kinds_of_videos():
+    with pytest.raises(InputError, match=r"4 and 0\..*losses\.weak=0"):
+        Batches([example(5)] * 4, [], config())
+    batches = Batches([], [example(5, labels=("A",))] * 4, config(losses=Losses(weak=0)))
+    assert batches.kinds == 1 and batches.at(0).mask.shape == (4, 5)
+
+
+def test_no_more_frames_are_described_than_asked():
+    found = [example(100) for _ in range(10)]
+    assert sum(map(len, frames_of(found, 1000))) == 1000
+    assert 200 <= sum(map(len, frames_of(found, 300))) <= 300
+
+
+def test_the_learning_rate_rises_then_falls_by_a_cosine():
+    cosine = Optimisation(learning_rate=1.0, schedule="cosine", warm_up=0.1)
+    rates = [learning_rate(cosine, step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1.0 and rates[55] == pytest.approx(0.5)
+    assert (np.diff(rates[:11]) > 0).all() and (np.diff(rates[10:]) < 0).all() and rates[-1] < 0.001
+    assert learning_rate(Optimisation(learning_rate=0.3), 99, 100) == 0.3
+
+
+def test_the_paper_s_recipe_is_the_paper_s():
+    recipe = load("holmesvau-2b").scorer
+    assert (
+        recipe.optimisation.learning_rate == 1e-4
+        and recipe.scan.every == 16
+        and recipe.encoder == "internvit"
+    )
