@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from holmesvau.ats.features import Features
+from holmesvau.ats.guarded import Trust
 from holmesvau.ats.samplers import sample_curve
 from holmesvau.errors import InputError
 from holmesvau.types import AnomalyCurve, Clip, FrameBatch, IndexArray, Span, Summary
@@ -48,12 +49,16 @@ class DescribeConfig:
     `granularity`: `video` describes only the whole; `event` each event as well; `clip` also captions the
     clips of each event. At most `max_events` events are described, the most abnormal first; an event is
     cut into clips of about `clip_seconds`, at most `max_clips` of them.
+
+    `unfamiliar` decides what a model that knows its limits says of footage unlike its training: nothing
+    (`withhold`), or what it would say, with a warning (`mark`).
     """
 
     granularity: Granularity = "clip"
     max_events: int = 12
     clip_seconds: float = 5.0
     max_clips: int = 4
+    unfamiliar: Literal["withhold", "mark"] = "withhold"
 
 
 class Seen:
@@ -69,6 +74,9 @@ class Seen:
         self._rows: dict[int, VisualTokens] = {}
         self._max_frames = max_frames
 
+    def _encode(self, batch: FrameBatch) -> VisualTokens:
+        return self._model.encode(batch, self._dense) if self._model.uses_scan else self._model.encode(batch)
+
     def look(self, index: IndexArray, fetch: Fetch) -> VisualTokens:
         """The tokens of these frames; `fetch` gets by index those that were not seen before."""
         missing = np.asarray([i for i in index.tolist() if i not in self._rows], dtype=np.int64)
@@ -78,7 +86,7 @@ class Seen:
             batch = fetch(missing[done : done + at_once])
             done += at_once
             at_once = int(np.clip(BYTES_AT_ONCE // batch.frames[0].nbytes, 1, FRAMES_AT_ONCE))
-            tokens = self._model.encode(batch, self._dense)
+            tokens = self._encode(batch)
             fresh |= {int(frame): tokens.select([row]) for row, frame in enumerate(batch.index)}
         asked = join([fresh[i] if i in fresh else self._rows[i] for i in index.tolist()])
         self._rows |= fresh
@@ -160,3 +168,19 @@ def caption_clips(
         caption = model.answer(visual.select(rows), prompts.QUESTIONS["clip"]["caption"], options=options)
         clips.append(Clip(span, caption))
     return tuple(clips)
+
+
+def unfamiliar(trust: Trust, model: str, *, withheld: bool) -> str:
+    """What is said of footage unlike the training's; `model` is the one whose words are not believed."""
+    told = (
+        f"This footage is unlike what the anomaly scorer was trained on (distance {trust.distance:.2f}, "
+        f"limit {trust.limit:.2f}): the curve is that of the {trust.scorer} scorer, which needs no training."
+    )
+    if not model:
+        return told
+    if withheld:
+        return (
+            f"{told} What {model} would say of it is withheld, since it would be invented; --set "
+            "describe.unfamiliar=mark shows it, --model takes a model for real footage."
+        )
+    return f"{told} What {model} says of it is not to be believed: it does not know such footage."

@@ -7,6 +7,7 @@ Source: Holmes-VAU, §4.2 (anomaly-focused temporal sampler), §3.1 (tasks and g
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -18,12 +19,15 @@ import numpy as np
 
 from holmesvau.ats.events import EventsConfig
 from holmesvau.ats.features import Encoder, Features, Progress, Scorer
+from holmesvau.ats.guarded import GuardedScorer, Trust
 from holmesvau.ats.scan import ScanConfig, ScanResult, scan
-from holmesvau.describe import DescribeConfig, SamplerConfig, Seen, choose
+from holmesvau.describe import DescribeConfig, SamplerConfig, Seen, choose, unfamiliar
 from holmesvau.errors import InputError, MissingPartError
 from holmesvau.types import AnomalyCurve, Answer, Report, Selection, Span
 from holmesvau.video import Video, open_video
 from holmesvau.vlm.protocol import GenerationOptions, History, VisionLanguageModel
+
+log = logging.getLogger(__name__)
 
 FRAMES_WITHOUT_MODEL = 16
 VIDEOS_REMEMBERED = 4
@@ -45,11 +49,20 @@ class HolmesConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """A curve with what it took to get it."""
+    """A curve with what it took to get it.
+
+    `trust` says whether the footage is like the scorer's training; None for a scorer that does not know.
+    """
 
     curve: AnomalyCurve
     scan: ScanResult
     score_seconds: float
+    trust: Trust | None = None
+
+    @property
+    def is_familiar(self) -> bool:
+        """Whether a model that was trained with the scorer may be believed."""
+        return self.trust is None or self.trust.is_familiar
 
 
 class Holmes:
@@ -167,7 +180,8 @@ class Holmes:
         """Ask about a recording, or about the one a `Report` is of; with `span`, about exactly that part.
 
         A second question about the same recording neither scans nor encodes again. `stream=True` gives the
-        answer in pieces.
+        answer in pieces. Where a model that knows its limits does not know such footage, `Answer.note` says
+        so, and a warning is logged.
 
         Raises:
             MissingPartError: when no model is loaded.
@@ -179,17 +193,21 @@ class Holmes:
         path = source.video.path if isinstance(source, Report) else source
         with open_video(path, fps=self.config.fps) as video:
             dense: Features | None = None
+            note = ""
             curve = source.curve if isinstance(source, Report) else None
             if curve is None or model.uses_scan:
                 scored = self.scored(video)
                 curve, dense = curve or scored.curve, scored.scan.features
+                if scored.trust is not None and not scored.is_familiar and model.uses_scan:
+                    note = unfamiliar(scored.trust, model.name, withheld=False)
+                    log.warning("%s", note)
             index = choose(curve, self.num_frames, self.config.sampler, span=span)
             visual = self.seen(video, dense).look(index, video.at)
         if stream:
             return model.stream(visual, question, history=history, options=self.config.generation)
         text = model.answer(visual, question, history=history, options=self.config.generation)
         selection = Selection(visual.index, visual.seconds, self.config.sampler.method)
-        return Answer(question, text, span, selection, model.name)
+        return Answer(question, text, span, selection, model.name, note)
 
     def scored(self, video: Video, progress: Progress | None = None) -> Scored:
         """Scan an open video, or take its stored features, and score them.
@@ -205,14 +223,19 @@ class Holmes:
         scanned = scan(video, self.encoder, config=self.config.scan, progress=progress)
         started = time.perf_counter()
         features = scanned.features
+        if isinstance(self.scorer, GuardedScorer):
+            trust = self.scorer.trust(features)
+            scores, name = self.scorer.score_trusting(features, trust), trust.scorer
+        else:
+            trust, scores, name = None, self.scorer.score(features), self.scorer.name
         curve = AnomalyCurve(
             np.asarray(features.seconds),
-            self.scorer.score(features),
+            scores,
             np.asarray(features.index),
             features.stride_seconds,
-            self.scorer.name,
+            name,
         )
-        return Scored(curve, scanned, time.perf_counter() - started)
+        return Scored(curve, scanned, time.perf_counter() - started, trust)
 
     def seen(self, video: Video, dense: Features | None = None) -> Seen:
         """What the model has seen of this file; only the last few videos are remembered.

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_ENCODER = "efficientnet-lite0"
 DEFAULT_SCORER = "novelty"
+FOVEAL_ENCODER = "efficientnet-lite0-fovea"
+FOVEAL_WIDTH = 2586
 NO_MODEL = "none"
 SCORER_FILES = ("anomaly_scorer.safetensors", "anomaly_scorer.pth", "anomaly_scorer.pt")
 
@@ -31,6 +33,7 @@ def load(
 ) -> tuple[Encoder, Scorer, VisionLanguageModel | None]:
     """The parts for a model name, checkpoint folder or hub id; see `Holmes.from_pretrained`.
 
+    `tiny` comes with its scorer, which knows where it can be trusted (`ats.guarded`), and its encoder.
     A checkpoint folder that holds a trained scorer (`anomaly_scorer.safetensors` or `.pth`) is scanned
     with its own vision tower, as in the paper. Without one the scan uses EfficientNet-Lite0 and the
     training-free novelty scorer, which a CPU can afford; the checkpoint then describes what they find.
@@ -45,7 +48,13 @@ def load(
         shipped = [path for file in SCORER_FILES if (path := Path(source) / file).is_file()]
         if shipped:
             scorer, encoder = str(shipped[0]), encoder or "internvit"
-    return _load_encoder(encoder or DEFAULT_ENCODER, source, model, device), _load_scorer(scorer), model
+    own = getattr(model, "scorer", None)
+    looking = _guarded(own) if scorer is None and own is not None else _load_scorer(scorer)
+    if encoder is None:
+        # A model that reads the scan needs the encoder it was trained with, whatever the scorer.
+        reads = own is not None or looking.input_width == FOVEAL_WIDTH
+        encoder = FOVEAL_ENCODER if reads else DEFAULT_ENCODER
+    return _load_encoder(encoder, source, model, device), looking, model
 
 
 def _resolved(name: str) -> tuple[str, str | None]:
@@ -83,10 +92,18 @@ def _load_encoder(
     raise InputError("--encoder internvit: its weights belong to a checkpoint; give one with --model.")
 
 
+def _guarded(scorer: Scorer) -> Scorer:
+    """A trained scorer with what knows its limits, where that was kept beside it."""
+    from holmesvau.ats.guarded import GuardedScorer
+    from holmesvau.ats.urdmu import UrDmuScorer
+
+    guarded = GuardedScorer.beside(scorer) if isinstance(scorer, UrDmuScorer) else None
+    return guarded or scorer
+
+
 def _load_scorer(scorer: str | None) -> Scorer:
     """A scorer by registered name, or UR-DMU weights by path."""
     if scorer is not None and Path(scorer).suffix in (".safetensors", ".pth", ".pt"):
-        weights: Scorer = registry.get("scorers", "urdmu")(scorer)
-        return weights
+        return _guarded(registry.get("scorers", "urdmu")(scorer))
     named: Scorer = registry.get("scorers", scorer or DEFAULT_SCORER)()
     return named

@@ -203,13 +203,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's reply to one question, with the frames it saw and the part of the video it was about."""
+    """A model's reply to one question, with the frames it saw and the part of the video it was about.
+
+    `note` is a sentence on why the reply is not to be believed; empty when nothing speaks against it.
+    """
 
     question: str
     text: str
     span: Span | None = None
     selection: Selection | None = None
     model: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         return self.text

@@ -12,7 +12,7 @@ import holmesvau
 from holmesvau import config as configuration
 from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
-from holmesvau.describe import caption_clips, choose, clip_spans, explain
+from holmesvau.describe import caption_clips, choose, clip_spans, explain, unfamiliar
 from holmesvau.errors import ModelDownError
 from holmesvau.types import Answer, Clip, Event, IndexArray, Report, Selection, Summary
 from holmesvau.video import Video
@@ -45,7 +45,7 @@ class Watch:
         progress: Progress | None = None,
     ) -> None:
         self._holmes, self._config, self._video, self._curve = holmes, holmes.config, video, scored.curve
-        self._dense = scored.scan.features
+        self._dense, self._trust = scored.scan.features, scored.trust
         self._started, self._progress = started, progress
         self._warnings = [*scored.scan.warnings]
         self._timing = {
@@ -64,10 +64,8 @@ class Watch:
             index = choose(self._curve, self._holmes.num_frames, self._config.sampler, events=spans)
             selection, thumbnails = self._pictures(index)
         summary, answers = Summary(), []
-        model = self._holmes.model
-        if model is None:
-            self._warnings.append(NO_MODEL)
-        else:
+        model = self._speaking_here()
+        if model is not None:
             with self._timed("generate"):
                 try:
                     self._describe_all(events, model)
@@ -92,6 +90,20 @@ class Watch:
             warnings=tuple(dict.fromkeys([*self._warnings, *self._video.warnings])),
             thumbnails=thumbnails,
         )
+
+    def _speaking_here(self) -> VisionLanguageModel | None:
+        """The model, where there is one and it may be believed; else the reason goes into the warnings."""
+        model = self._holmes.model
+        if model is None:
+            self._warnings.append(NO_MODEL)
+            return None
+        if self._trust is None or self._trust.is_familiar:
+            return model
+        # A scorer that knows its limits is guarded; a model trained with another has none to keep.
+        limited = model.uses_scan
+        withheld = limited and self._config.describe.unfamiliar == "withhold"
+        self._warnings.append(unfamiliar(self._trust, model.name if limited else "", withheld=withheld))
+        return None if withheld else model
 
     def _found(self) -> list[Event]:
         spans = find_events(self._curve, self._config.events)

@@ -57,6 +57,7 @@ def run(
                 "frames": seen.index.tolist() if seen is not None else [],
                 "seconds": [round(s, 3) for s in seen.seconds.tolist()] if seen is not None else [],
                 "model": answer.model,
+                "note": answer.note,
             }
         )
         return

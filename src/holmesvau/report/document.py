@@ -99,6 +99,7 @@ class AnswerPart(TypedDict):
     span: NotRequired[SpanPart | None]
     selection: NotRequired[SelectionPart | None]
     model: NotRequired[str]
+    note: NotRequired[str]
 
 
 class Document(TypedDict):

@@ -251,6 +251,7 @@ def _answer(answer: Answer) -> AnswerPart:
         "span": None if span is None else {"start": _seconds(span.start), "end": _seconds(span.end)},
         "selection": None if answer.selection is None else _selection(answer.selection),
         "model": answer.model,
+        "note": answer.note,
     }
 
 
@@ -262,4 +263,5 @@ def _answer_from(part: AnswerPart) -> Answer:
         None if span is None else Span(span["start"], span["end"]),
         None if selection is None else _selection_from(selection),
         part.get("model", ""),
+        part.get("note", ""),
     )
