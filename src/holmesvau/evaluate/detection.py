@@ -167,11 +167,11 @@ def class_metrics(
     found = {}
     for name in names:
         videos = [video for video in labels if name in classes[video]]
-        with_normal = _ranking([*videos, *normal], labels, scores).areas()
+        together = [*videos, *normal]
+        ranking = _ranking(together, labels, scores)
         alone = _together(_only(videos, labels), _only(videos, scores), bootstrap)
-        found[name] = ClassMetrics(
-            alone, with_normal, *_class_intervals(videos, normal, labels, scores, bootstrap)
-        )
+        spread = _area_intervals(ranking, together, labels, scores, bootstrap)
+        found[name] = ClassMetrics(alone, ranking.areas(), *spread)
     return found
 
 
@@ -235,7 +235,7 @@ def _together(
 ) -> FrameMetrics:
     ranking = _ranking(list(labels), labels, scores)
     auc, ap = ranking.areas()
-    auc_interval, ap_interval = _intervals(ranking.areas, len(labels), bootstrap)
+    auc_interval, ap_interval = _area_intervals(ranking, list(labels), labels, scores, bootstrap)
     return FrameMetrics(
         auc,
         ap,
@@ -257,20 +257,22 @@ def _intervals(
     return interval(resampled[:, 0], bootstrap), interval(resampled[:, 1], bootstrap)
 
 
-def _class_intervals(
-    videos: Sequence[str],
-    normal: Sequence[str],
+def _area_intervals(
+    ranking: Ranking,
+    names: Sequence[str],
     labels: Mapping[str, LabelArray],
     scores: Mapping[str, FloatArray],
     bootstrap: BootstrapConfig | None,
 ) -> tuple[Interval | None, Interval | None]:
-    """Of a class's videos and all normal ones together."""
-    names = [*videos, *normal]
+    """Of the frames of some videos together, by whichever of two equal ways has less to pass through."""
     if bootstrap is None or bootstrap.resamples == 0 or len(names) < 2:
         return None, None
-    resampled = resampled_areas(
-        [labels[name] for name in names], [scores[name] for name in names], draw(len(names), bootstrap)
-    )
+    truth, found = [labels[name] for name in names], [scores[name] for name in names]
+    # Passing through a frame costs about as much as four products.
+    if len(names) * ranking.num_levels < 4 * sum(map(len, truth)):
+        resampled = resampled_areas(truth, found, draw(len(names), bootstrap))
+    else:
+        resampled = statistics(ranking.areas, len(names), bootstrap)
     return interval(resampled[:, 0], bootstrap), interval(resampled[:, 1], bootstrap)
 
 

@@ -35,8 +35,9 @@ class Ranking:
     """The frames of `V` videos in the order of their scores, the highest first.
 
     Frames of equal score rank together: the ROC curve is straight across them and precision is taken behind
-    the last, as scikit-learn has it. A resampling of videos costs no sort: both areas need only how many
-    normal frames stand above, and with, each score that an abnormal frame has.
+    the last, as scikit-learn has it. A resampling of videos costs no sort: both areas
+    need only how many normal frames stand above, and with, each score that an abnormal frame has. There are
+    `num_levels` such scores.
     """
 
     def __init__(self, labels: Sequence[LabelArray], scores: Sequence[FloatArray]):
@@ -48,6 +49,7 @@ class Ranking:
             [np.bincount(video[label == kind], minlength=self.num_videos) for kind in (False, True)]
         ).astype(np.int64)
         level = -np.unique(-score[label])
+        self.num_levels = len(level)
         self._normal, keys = _rows(video[~label], score[~label])
         self._above = np.searchsorted(-keys, -level, side="left")
         self._reached = np.searchsorted(-keys, -level, side="right")
