@@ -11,9 +11,9 @@ from holmesvau.train.data import DataConfig
 from holmesvau.train.instruct import Adaptation, InstructTraining
 from holmesvau.train.recipes import Recipe
 from tests.scenes import fixed_camera, write_video
-from tests.vlm.conftest import llama_folder, make_checkpoint, qwen_folder
+from tests.vlm.conftest import frames, llama_folder, make_checkpoint, qwen_folder
 
-__all__ = ["llama_folder", "make_checkpoint", "qwen_folder"]
+__all__ = ["frames", "llama_folder", "make_checkpoint", "qwen_folder"]
 
 
 @pytest.fixture(scope="package", autouse=True)

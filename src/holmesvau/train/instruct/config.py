@@ -52,9 +52,9 @@ class InstructTraining:
     takes `batch_rows` rows over all processes, gathered in passes of at most `pass_tokens` tokens, padding
     included. `pack` computes what rows about the same frames share once, which changes no number but the
     time. `precision` is that of the frozen weights. Every `validate_every` steps (0: at the end only) the
-    loss on `val_rows` rows of the validation split decides which weights are best; checkpoints are written
-    every `save_every` steps. A run ends early after `max_steps` steps or `max_seconds` seconds of one call;
-    0 is no limit.
+    loss on about `val_rows` rows of the validation split decides which weights are best; checkpoints are
+    written every `save_every` steps. A run ends early after `max_steps` steps, or `max_seconds` seconds of
+    one call; 0 is no limit.
     """
 
     model: str = "tiny"

@@ -76,14 +76,14 @@ KNOWN = {"tiny": TINY, "OpenGVLab/InternVL2-2B": INTERNVL2_2B}
 class Estimate:
     """What a run will need. Bytes and seconds are of one device; `device` says of which kind.
 
-    `memory_bytes` is the sum of `parts_bytes`. `seconds` is for the training alone, without scanning and
-    validation.
+    `spans` are the videos, events and clips that the rows are about. `memory_bytes` is the sum of
+    `parts_bytes`. `seconds` is for the training alone, without scanning and validation.
     """
 
     device: str
     rows: int
+    spans: int
     steps: int
-    tokens_per_row: int
     tokens: float
     operations: float
     parts_bytes: dict[str, int]
@@ -100,7 +100,8 @@ class Estimate:
         parts = ", ".join(f"{name} {size / 2**30:.2f}" for name, size in self.parts_bytes.items())
         return "\n".join(
             [
-                f"{self.rows} rows in {self.steps} steps, about {self.tokens_per_row} tokens a row",
+                f"{self.rows} rows about {self.spans} spans, {self.steps} steps, "
+                f"{self.tokens / 1e6:.3g} million tokens",
                 f"memory: {self.memory_bytes / 2**30:.1f} GiB on {self.device} ({parts})",
                 f"time: {self.seconds / 3600:.2f} h on {self.device}, {self.tokens_per_second:.0f} tokens/s",
             ]
@@ -117,27 +118,29 @@ def estimate(recipe: Recipe, out: str | Path, *, device: str | None = None) -> E
     """
     config = recipe.instruct
     shape = shape_of(config.model)
-    letters, rows = _rows(recipe, Path(out))
+    letters, rows, spans = _rows(recipe, Path(out))
     frames = config.sampler.num_frames or 16
     prefix = WORDS_AROUND + frames * (shape.tokens_per_frame + WORDS_A_FRAME)
     steps = config.epochs * -(-rows // config.batch_rows)
     steps = min(steps, config.max_steps) if config.max_steps else steps
-    per_row = int(prefix + letters / LETTERS_A_TOKEN)
-    tokens = float(min(steps * config.batch_rows, rows * config.epochs)) * per_row
+    # How often the rows are gone through; pictures are paid for once a span where rows share them.
+    rounds = min(steps * config.batch_rows / rows, config.epochs)
+    seen = rounds * (spans if config.pack else rows)
+    tokens = seen * prefix + rounds * rows * letters / LETTERS_A_TOKEN
     passes = 3 if config.gradient_checkpointing else 2
     operations = tokens * (
         2 * shape.block_parameters * passes + 4 * shape.lora_parameters(config.adaptation.rank)
     )
     if config.model != "tiny":
-        operations += tokens / per_row * frames * shape.vision_flops
+        operations += seen * frames * shape.vision_flops
     name, speed = _device(config, device)
     parts = memory(shape, config)
     seconds = operations / speed
     return Estimate(
         device=name,
         rows=rows,
+        spans=spans,
         steps=steps,
-        tokens_per_row=per_row,
         tokens=tokens,
         operations=operations,
         parts_bytes=parts,
@@ -207,9 +210,11 @@ def shape_of(model: str) -> Shape:
         raise ModelError(f"{path}: does not tell the model's shape ({error}).") from error
 
 
-def _rows(recipe: Recipe, out: Path) -> tuple[float, int]:
-    """Mean letters of question and answer, and how many rows; simulated videos that are not there yet count
-    as many rows as the usual six a video."""
+def _rows(recipe: Recipe, out: Path) -> tuple[float, int, int]:
+    """Mean letters of question and answer, how many rows, and of how many videos, events and clips.
+
+    A simulated video that is not there yet counts as one with an event and four clips.
+    """
     config, simulated = recipe.instruct, recipe.data.simulated
     roots = [Path(root).expanduser() for root in recipe.data.roots] or [out.parent / "data"]
     try:
@@ -218,9 +223,10 @@ def _rows(recipe: Recipe, out: Path) -> tuple[float, int]:
         if not simulated.train_videos:
             raise
         shares = config.mixture
-        return 320.0, round(simulated.train_videos * (4 * shares.clip + 3 * shares.event + 3 * shares.video))
+        each = 4 * shares.clip + 3 * shares.event + 3 * shares.video
+        return 320.0, round(simulated.train_videos * each), simulated.train_videos * 6
     letters = sum(len(one.row.prompt) + len(one.row.answer) for one in rows) / len(rows)
-    return letters, len(rows)
+    return letters, len(rows), len({(one.root, one.row.video) for one in rows})
 
 
 def _device(config: InstructTraining, device: str | None) -> tuple[str, float]:

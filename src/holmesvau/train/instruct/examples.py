@@ -132,16 +132,14 @@ def rows_of(
     """The rows of a split, root by root, in the mixture wanted.
 
     Raises:
-        InputError: when a root has no annotations of the split, or no rows come out.
+        InputError: when no rows come out.
     """
     rows: list[Row] = []
     for root in roots:
         name = data.split_of(split)
         files = [file for file in layout.annotation_files(root) if file.split == name]
         if not files:
-            raise InputError(
-                f"{root}: no annotations of the split {name!r} (raw_annotations/NAME_database_{name}.json)."
-            )
+            continue
         known = {
             file.dataset: {
                 video: annotation
@@ -186,10 +184,19 @@ def _written(
 
 
 def sample_rows(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """`count` rows drawn by the seed alone, in their order; all where there are fewer."""
-    if len(rows) <= count:
-        return list(rows)
-    return [rows[number] for number in sorted(random.Random(seed).sample(range(len(rows)), count))]
+    """The rows of so many videos that there are `count` or a few more, drawn by the seed alone.
+
+    Whole videos, because their rows share frames and so cost less than as many rows of all videos.
+    """
+    videos: dict[str, list[int]] = {}
+    for number, one in enumerate(rows):
+        videos.setdefault(layout.parse(one.row.video).whole().path, []).append(number)
+    taken: list[int] = []
+    for video in random.Random(seed).sample(sorted(videos), len(videos)):
+        if len(taken) >= count:
+            break
+        taken += videos[video]
+    return [rows[number] for number in sorted(taken)]
 
 
 def gather(

@@ -143,7 +143,7 @@ class InternVlTrainable:
         put_back(self.network, state)
 
     def save(self, folder: Path) -> None:
-        """A peft adapter, for `--adapter` and `holmesvau convert --merge`."""
+        """A peft adapter, for `--adapter`; see `checkpoints.merge` for making it a part of the weights."""
         self.network.save_pretrained(folder)
 
 

@@ -77,6 +77,13 @@ class Learner(nn.Module):
         self.trainable = trainable
         self.network = trainable.network
 
+    def train(self, mode: bool = True) -> Learner:
+        """Only the language model is ever in training mode: what is frozen has no dropout of its own."""
+        super().train(False)
+        self.training = mode
+        self.trainable.speaker.decoder.body.train(mode)
+        return self
+
     def forward(
         self,
         input_ids: torch.Tensor,

@@ -22,7 +22,7 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from holmesvau.errors import OutputError
+from holmesvau.errors import ModelError, OutputError
 from holmesvau.hivau.dataset import OnError
 from holmesvau.train.environment import peak_memory
 from holmesvau.train.instruct.config import InstructTraining
@@ -88,6 +88,7 @@ def arguments(
         seed=config.seed,
         logging_steps=1,
         logging_first_step=True,
+        logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=config.save_every,
         save_total_limit=None,
@@ -207,6 +208,10 @@ class InstructTrainer(Trainer):
         if "loss" not in logs:
             return
         step = self.state.global_step
+        if not math.isfinite(logs["loss"]):
+            raise ModelError(
+                f"Step {step}: the loss is {logs['loss']}. Give a smaller instruct.learning_rate."
+            )
         seconds = time.perf_counter() - self._step_began
         self._step_began += seconds
         self._told(

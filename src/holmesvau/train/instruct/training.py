@@ -15,6 +15,7 @@ import torch
 
 from holmesvau import loading
 from holmesvau.ats.features import Encoder, Progress, Scorer
+from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.store import FeatureStore
 from holmesvau.checkpoints.scorer import SCORER_FILE
 from holmesvau.config import to_dict
@@ -177,7 +178,8 @@ def scorer_source(config: InstructTraining, out: Path) -> str:
         InputError: when stage 1 has not been trained beside it.
     """
     if config.scorer != STAGE_1:
-        return config.scorer
+        own = Path(config.start) / SCORER_FILE
+        return str(own) if config.start and not config.scorer and own.is_file() else config.scorer
     file = out.parent / "scorer" / "best" / SCORER_FILE
     if not file.is_file():
         raise InputError(
@@ -195,6 +197,7 @@ def load_parts(config: InstructTraining, device: str, scorer: str) -> Parts:
     """
     chosen = {"encoder": config.encoder or None, "scorer": scorer or None}
     if config.model == "tiny":
+        chosen["encoder"] = config.encoder or FovealEncoder.name
         encoder, looking, _ = loading.load("none", device=device, **chosen)
         trainable: Trainable = new_tiny(config, device, Path(scorer) if Path(scorer).is_file() else None)
     else:
@@ -232,9 +235,7 @@ def _material(
     rows = {
         "train": rows_of(recipe.data, roots, "train", config.mixture, written=config.written),
         "val": sample_rows(
-            rows_of(
-                recipe.data, roots, "val", replace(config.mixture, mode="balanced"), written=config.written
-            )
+            rows_of(recipe.data, roots, "val", config.mixture, written=config.written)
             if config.val_rows
             else [],
             config.val_rows,
