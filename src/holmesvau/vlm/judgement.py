@@ -1,7 +1,7 @@
 """Reading a judgement: does a model's sentence say that there is an anomaly, and of which class?
 
 Models answer in free text (§3.2). The classes are those of UCF-Crime and XD-Violence, under UCF-Crime's names
-where both have them.
+where both have them, and the simulator's Fall.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ CLASSES: dict[str, str] = {
     "Assault": r"assault(?:s|ed|ing)?",
     "Burglary": r"burglar(?:y|ies|s)?|break(?:ing)?[- ]in(?:to)?\b",
     "Explosion": r"explosions?|explod(?:e|es|ed|ing)",
+    # The noun alone: people also fall in fights, and night falls.
+    "Fall": r"(?:(?<=\ba )|(?<=[:,] )|(?<=\bnamely )|(?<=specifically ))fall\b",
     "Fighting": r"fight(?:s|ing)?|brawl(?:s|ing)?|physical altercation",
     "RoadAccidents": r"(?:road|car|traffic|vehicle|vehicular)[ -]?(?:traffic )?(?:accident|crash|collision)",
     "Robbery": r"robber(?:y|ies|s)?|robbing|robbed",

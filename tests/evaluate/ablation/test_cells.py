@@ -3,8 +3,10 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from holmesvau.describe import SamplerConfig
 from holmesvau.errors import InputError, MissingPartError
@@ -34,6 +36,9 @@ def test_answers_are_those_of_ask_and_go_on_where_they_stopped(test_set, holmes,
     # As any system's predictions.
     _, texts, coverage = load_answers(path, test_set.rows, mode="lenient")
     assert coverage.used == len(test_set.rows) and texts == [each.text for each in answers]
+    schema = json.loads((Path(__file__).parents[3] / "schemas/text-prediction.schema.json").read_text())
+    for line in path.read_text().splitlines():
+        Draft202012Validator(schema).validate(json.loads(line))
 
     written = path.read_bytes()
     lines = written.splitlines(keepends=True)

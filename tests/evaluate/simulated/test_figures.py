@@ -10,7 +10,10 @@ from holmesvau.evaluate.simulated import SimulatedVideo, TrueEvent, evaluate
 from holmesvau.evaluate.simulated.baseline import PARTS, most_frequent, training_events
 from holmesvau.evaluate.simulated.matching import falls_on, is_right, matched
 from holmesvau.hivau import EventAnnotation, GroundTruth, Interval
+from holmesvau.sim.plan import Settings, plan
+from holmesvau.sim.scripts import ANOMALIES
 from holmesvau.types import AnomalyCurve, Event, Report, Selection, Span, Summary, VideoInfo
+from holmesvau.vlm.judgement import Verdict, parse_judgement
 
 YES = "An anomaly exists in this video: fighting."
 NO = "No anomaly exists in this video."
@@ -185,3 +188,11 @@ def test_most_frequent_answer_and_the_best_of_equals():
 def test_training_texts_are_planned_without_rendering_and_are_anomalous():
     events = training_events(None, planned=4)
     assert len(events) >= 4 and all(event.analysis for event in events)
+
+
+@pytest.mark.parametrize("label", ANOMALIES)
+def test_every_class_is_read_from_the_judgements_that_are_trained_on(label):
+    for number in range(3):
+        settings = Settings(seed=number, classes=(label,), anomalous_share=1.0, busy=0.0)
+        (event, *_) = plan(settings, 0).annotation.events
+        assert parse_judgement(event.judgement) == Verdict(True, label)
