@@ -181,6 +181,16 @@ def test_effects_change_the_picture_near_where_they_are(kind: ActorKind) -> None
     assert inside.mean() > 0.95
 
 
+def test_graffiti_is_seen_on_a_door_in_a_wall_that_runs_towards_the_camera() -> None:
+    scene = scenes.build("corridor", 3)
+    door = next(place for place in scene.of_kind("door") if abs(math.cos(place.heading)) > 0.9)
+    x, y = door.x + 0.42 * math.cos(door.heading), door.y + 0.42 * math.sin(door.heading)
+    track = stay(0, 10, x, y, z=door.z, heading=door.heading, wall=1.0, size=1.3, strength=1.0)
+    tag = Actor(name="a", kind="graffiti", track=track, finish=Finish(colour=(200, 30, 30)), layer=0.3)
+    renderer = Renderer(Stage(scene=scene, duration=10.0, size=SIZE, actors=(tag,), sensor=QUIET))
+    assert changed(renderer, 10).sum() > 20
+
+
 def test_a_person_behind_a_car_is_hidden_and_one_before_it_is_not() -> None:
     car = Actor(
         name="c", kind="van", track=stay(0, 10, 0, 9, heading=0.0), finish=Finish(colour=(240, 240, 240))

@@ -67,7 +67,9 @@ def draw(
     per_metre = _scale(camera, state)
     if per_metre is None:
         return
-    behind = canvas.behind(distance)
+    # What lies on a wall is not hidden by that wall, which may run towards the camera.
+    on_wall = 0.75 * state.extra.get("size", 1.0) + 0.6 if state.extra.get("wall", 0.0) else 0.0
+    behind = canvas.behind(distance - on_wall)
     before = canvas.frame.copy() if behind is not None else None
     _PAINTERS[actor.kind](canvas, camera, actor, state, light, per_metre)
     if before is not None:
