@@ -51,7 +51,7 @@ _PROJECTOR = "projector."
 _LORA = "lora."
 # What belongs to a folder of `tiny` beside its own two files.
 SCORER_FILE = "anomaly_scorer.safetensors"
-COMPANIONS = (SCORER_FILE, "familiarity.safetensors", "calibration.json")
+COMPANIONS = (SCORER_FILE, "familiarity.safetensors")
 
 Prepared = dict[str, npt.NDArray[Any]]
 
