@@ -7,7 +7,9 @@ import pytest
 from holmesvau.config import to_dict
 from holmesvau.errors import ConfigError
 from holmesvau.train import load
+from holmesvau.train.data import DataConfig, SimulatedData, named_roots, prepare
 from holmesvau.train.recipes import SHIPPED
+from holmesvau.train.videos import listed
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -64,3 +66,23 @@ def test_held_out_videos_are_the_same_share_of_names_every_time():
     assert 60 < len(held) < 140
     assert all(data.takes("train", name) != data.takes("val", name) for name in names)
     assert data.split_of("val") == "train"
+
+
+def test_further_sizes_have_folders_and_seeds_of_their_own(tmp_path):
+    simulated = SimulatedData(
+        train_videos=1,
+        val_videos=1,
+        seed=7,
+        duration=(6.0, 6.0),
+        size=(96, 64),
+        more_sizes=((128, 96),),
+        fps=1.0,
+        anomalous_share=0.0,
+    )
+    config = DataConfig(simulated=simulated)
+    assert simulated.all_videos == (2, 2)
+    roots = prepare(config, rendered=tmp_path / "data", workers=1)
+    assert roots == named_roots(config, tmp_path / "data")
+    assert roots == (tmp_path / "data", tmp_path / "data" / "128x96")
+    names = [video.name for video in listed(config, roots, "train")]
+    assert len(names) == len(set(names)) == 2

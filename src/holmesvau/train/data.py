@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,9 @@ class SimulatedData:
     """Videos that `sim.generate` renders into the data's root where they are not there yet.
 
     `train_videos` 0 renders nothing. `seed` is the training split's; the validation split has the next one.
-    `duration` is a range in seconds, `size` in pixels; `classes` empty means all.
+    `duration` is a range in seconds, `size` in pixels; `classes` empty means all. As many videos again are
+    rendered in each of `more_sizes`, into folders of the root that are called by their size, with seeds a
+    hundred apart: a model that has seen one size only knows one size only.
     """
 
     train_videos: int = 0
@@ -32,6 +34,17 @@ class SimulatedData:
     anomalous_share: float = 0.5
     classes: tuple[str, ...] = ()
     events: int = 3
+    more_sizes: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def all_videos(self) -> tuple[int, int]:
+        """How many videos for training and for validation, over all sizes."""
+        sizes = 1 + len(self.more_sizes)
+        return sizes * self.train_videos, sizes * self.val_videos
+
+    def roots(self, first: Path) -> tuple[Path, ...]:
+        """Where the videos of each size are, with the first size's at `first`."""
+        return (first, *(first / f"{width}x{height}" for width, height in self.more_sizes))
 
     def __post_init__(self) -> None:
         if (self.train_videos > 0) != (self.val_videos > 0):
@@ -92,8 +105,13 @@ def prepare(
         MissingPartError: when videos must be rendered and OpenCV is not installed.
     """
     roots = named_roots(config, rendered)
-    if config.simulated.train_videos:
-        _render(config.simulated, config, roots[0], workers, progress)
+    simulated = config.simulated
+    if simulated.train_videos:
+        first = roots[0]
+        sizes = (simulated.size, *simulated.more_sizes)
+        for number, (root, size) in enumerate(zip(simulated.roots(first), sizes, strict=True)):
+            one = replace(simulated, size=size, seed=simulated.seed + 100 * number)
+            _render(one, config, root, workers, progress)
     for root in roots:
         if not root.is_dir():
             raise InputError(f"{root}: no such folder. Give --data FOLDER, a folder in HIVAU-70k's layout.")
@@ -106,10 +124,12 @@ def named_roots(config: DataConfig, rendered: str | Path | None = None) -> tuple
     Raises:
         InputError: when there are none.
     """
-    if config.roots:
-        return tuple(Path(root).expanduser() for root in config.roots)
-    if config.simulated.train_videos and rendered is not None:
-        return (Path(rendered),)
+    given = tuple(Path(root).expanduser() for root in config.roots)
+    if not config.simulated.train_videos and given:
+        return given
+    if config.simulated.train_videos and (given or rendered is not None):
+        first = given[0] if given else Path(str(rendered))
+        return (*config.simulated.roots(first), *given[1:])
     raise InputError("The recipe names no data. Give --data FOLDER, a folder in HIVAU-70k's layout.")
 
 

@@ -79,22 +79,37 @@ def holmesvau_2b() -> Recipe:
 
 
 def tiny() -> Recipe:
-    """The embedded model's: simulated CCTV, EfficientNet-Lite0, a class head beside the scorer."""
+    """The embedded model's: simulated CCTV in two sizes, a class head beside the scorer.
+
+    A scan by half-seconds sees two frames a second, so no more are rendered.
+    """
     return Recipe(
         name="tiny",
         data=DataConfig(
-            simulated=SimulatedData(train_videos=600, val_videos=60, seed=1000, duration=(20.0, 60.0))
+            simulated=SimulatedData(
+                train_videos=400,
+                val_videos=40,
+                seed=1000,
+                duration=(40.0, 110.0),
+                size=(640, 360),
+                more_sizes=((320, 240),),
+                fps=2.0,
+                anomalous_share=0.8,
+            )
         ),
         scorer=ScorerTraining(
-            losses=Losses(classes=0.5),
-            optimisation=Optimisation(learning_rate=2e-4, schedule="cosine", warm_up=0.05),
-            window=128,
-            batch_videos=32,
-            epochs=40,
+            encoder="efficientnet-lite0-fovea",
+            losses=Losses(classes=1.0),
+            optimisation=Optimisation(learning_rate=4e-4, schedule="cosine", warm_up=0.05),
+            window=96,
+            batch_videos=16,
+            epochs=30,
             patience=10,
         ),
         instruct=InstructTraining(
+            encoder="efficientnet-lite0-fovea",
             scorer=STAGE_1,
+            sampler=SamplerConfig(num_frames=8),
             adaptation=Adaptation(rank=16, alpha=32.0),
             train_projector=True,
             projector_rate=5.0,

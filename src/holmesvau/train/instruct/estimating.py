@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from holmesvau.errors import InputError, ModelError
+from holmesvau.train.data import named_roots
 from holmesvau.train.instruct.config import InstructTraining
 from holmesvau.train.instruct.examples import rows_of
 from holmesvau.train.recipes import Recipe
@@ -216,15 +217,16 @@ def _rows(recipe: Recipe, out: Path) -> tuple[float, int, int]:
     A simulated video that is not there yet counts as one with an event and four clips.
     """
     config, simulated = recipe.instruct, recipe.data.simulated
-    roots = [Path(root).expanduser() for root in recipe.data.roots] or [out.parent / "data"]
     try:
+        roots = named_roots(recipe.data, out.parent / "data")
         rows = rows_of(recipe.data, roots, "train", config.mixture, written=config.written)
     except InputError:
         if not simulated.train_videos:
             raise
         shares = config.mixture
         each = 4 * shares.clip + 3 * shares.event + 3 * shares.video
-        return 320.0, round(simulated.train_videos * each), simulated.train_videos * 6
+        videos = simulated.all_videos[0]
+        return 320.0, round(videos * each), videos * 6
     letters = sum(len(one.row.prompt) + len(one.row.answer) for one in rows) / len(rows)
     return letters, len(rows), len({(one.root, one.row.video) for one in rows})
 

@@ -137,7 +137,7 @@ def _counts(
         anomalous = round(count * simulated.anomalous_share)
         return [_Counted(seconds, frames, number < anomalous) for number in range(count)]
 
-    train, val = planned(simulated.train_videos), planned(simulated.val_videos)
+    train, val = map(planned, simulated.all_videos)
     return train, val, len(train) + len(val)
 
 
