@@ -10,7 +10,7 @@ from holmesvau.sim import generate
 
 MEASURES = Path(__file__).parents[2] / "benchmarks" / "sim_truth.py"
 # Each with a seed: by day, at dusk, at night, in the rain.
-STAGED = {"Shooting": 2, "Explosion": 8, "Arson": 5, "Riot": 6, "Fighting": 8, "RoadAccidents": 1}
+STAGED = {"Shooting": 2, "Explosion": 8, "Arson": 5, "Riot": 8, "Fighting": 8, "RoadAccidents": 1}
 BEGINS = [
     ("Shooting", "first flash", -0.2, 0.4),
     ("Explosion", "blast", -0.2, 0.6),
@@ -47,7 +47,7 @@ def watched(truth, tmp_path_factory):
 def test_what_is_seen_begins_when_the_act_is_stated_to(truth, watched, label, what, earliest, latest):
     seen, event = watched[label]
     assert earliest <= truth.bounds(seen, event)[what] <= latest
-    late = truth.bounds(seen, truth.shifted(event, 5.0))[what]
+    late = truth.bounds(seen, truth.shifted(event, 5.0)).get(what, 99.0)
     assert not earliest <= late <= latest, "spans that are five seconds off are found out"
 
 
