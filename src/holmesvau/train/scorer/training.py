@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from holmesvau.ats.calibration import Calibration
 from holmesvau.ats.classes import ClassNames
 from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
 from holmesvau.ats.familiarity import Familiarity
@@ -73,6 +74,11 @@ class ScorerResult:
     ap: float
     class_accuracy: float
     hard_negative_rate: float
+    events: int
+    ece: float
+    ece_calibrated: float
+    temperature: float
+    bias: float
     classes: tuple[str, ...]
     train_videos: int
     val_videos: int
@@ -249,6 +255,7 @@ class _Training:
         ).to(processes.device)
         self.step, self.epoch, self.stale, self.best_epoch = 0, 0, 0, -1
         self.best: dict[str, float] = {}
+        self.latest: dict[str, float] = {}
         self.frames, self.learning_seconds = 0, 0.0
 
     def finish(self) -> ScorerResult:
@@ -266,7 +273,7 @@ class _Training:
             epochs=self.epoch,
             steps=self.step,
             best_epoch=self.best_epoch,
-            **self.best,
+            **self.best,  # type: ignore[arg-type]
             classes=self.material.names.all if self.config.losses.classes else (),
             train_videos=len(self.material.train),
             val_videos=len(self.material.val),
@@ -278,7 +285,7 @@ class _Training:
             peak_memory=environment.peak_memory(self.processes.device),
         )
         if self.processes.is_main:
-            self._save("last", self.scorer.plain(), {})
+            self._save("last", self.scorer.plain(), self.latest)
             write_text(self.run.path / "result.json", json.dumps(result.to_json(), indent=2))
         self.processes.wait()
         return result
@@ -348,6 +355,7 @@ class _Training:
         weights = self.scorer.plain()
         reader = Reader(weights, len(self.material.names), self.processes.device)
         figures = asdict(validate(reader, self.material.val, self.material.names, self.processes))
+        self.latest = figures
         self._log("validation", **{f"val_{name}": value for name, value in figures.items()})
         # A place before the first epoch's would be as good as any.
         better = not self.best or figures[self.config.select] > self.best[self.config.select]
@@ -363,6 +371,7 @@ class _Training:
     def _save(self, name: str, weights: dict[str, Tensor], figures: Mapping[str, float]) -> None:
         names = self.material.names.to_metadata() if self.config.losses.classes else {}
         told = {f"val_{key}": f"{value:.4f}" for key, value in figures.items()}
+        told |= Calibration(figures["temperature"], figures["bias"]).to_metadata()
         with self.run.replacing(name) as folder:
             save_file(weights, folder / SCORER_FILE, metadata=self.material.metadata | names | told)
             self.material.familiarity.save(folder / FAMILIARITY_FILE)
@@ -374,6 +383,7 @@ class _Training:
                 "epoch": self.epoch,
                 "stale": self.stale,
                 "best": self.best,
+                "latest": self.latest,
                 "best_epoch": self.best_epoch,
                 "frames": self.frames,
                 "learning_seconds": self.learning_seconds,
@@ -387,7 +397,7 @@ class _Training:
         self.run.rewind(state["step"] if state else 0)
         if state is None:
             return
-        for name in ("step", "epoch", "stale", "best", "best_epoch", "frames", "learning_seconds"):
+        for name in ("step", "epoch", "stale", "best", "latest", "best_epoch", "frames", "learning_seconds"):
             setattr(self, name, state[name])
         self.scorer.load_state_dict(state["scorer"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
+from holmesvau.ats.calibration import Calibration
 from holmesvau.ats.classes import ClassNames
+from holmesvau.ats.events import confidence, find_events
+from holmesvau.evaluate.calibration import as_arrays, expected_calibration_error
 from holmesvau.evaluate.ranking import areas
+from holmesvau.evaluate.simulated.matching import is_right
 from holmesvau.train.processes import Processes
 from holmesvau.train.scorer.examples import Example, inside
 from holmesvau.train.scorer.model import Reader
-from holmesvau.types import ScoreArray
+from holmesvau.types import AnomalyCurve, ScoreArray
 
 # A hard negative counts as called anomalous when a score in it reaches this: where `find_events` begins one.
 CALLED = 0.5
@@ -26,22 +31,35 @@ class Validation:
     `auc` and `ap` are of frames; `class_accuracy` is the share of events whose class is right, by the mean
     log-probability of their frames among the anomaly classes (NaN without a class head);
     `hard_negative_rate` the share of hard negatives in which a score reaches 0.5 (NaN where there are none).
+
+    Of the `events` that `find_events` finds, `ece` is the expected calibration error of their confidence and
+    `ece_calibrated` that of the calibrated one, fitted on one half of the videos and measured on the other,
+    both ways (NaN without events). `temperature` and `bias` are the calibration fitted on all.
     """
 
     auc: float
     ap: float
     class_accuracy: float
     hard_negative_rate: float
+    events: int
+    ece: float
+    ece_calibrated: float
+    temperature: float
+    bias: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Read:
-    """One video's scores `[T]`, of its events whether the class is right, of its hard negatives if called."""
+    """One video's scores `[T]`, of its events whether the class is right, of its hard negatives if called.
+
+    `sure` are the confidences of the events found in it and whether each is about a true one.
+    """
 
     number: int
     scores: ScoreArray
     classes_right: list[bool]
     negatives_called: list[bool]
+    sure: list[tuple[float, bool]]
 
 
 def validate(
@@ -62,7 +80,25 @@ def validate(
         ap=ap,
         class_accuracy=_share([right for read in found for right in read.classes_right]),
         hard_negative_rate=_share([called for read in found for called in read.negatives_called]),
+        **_calibrated([read.sure for read in found]),
     )
+
+
+def _calibrated(videos: Sequence[list[tuple[float, bool]]]) -> dict[str, Any]:
+    """The calibration of the events' confidence, and the error before and after."""
+    halves = [as_arrays([pair for video in videos[half::2] for pair in video]) for half in (0, 1)]
+    said, right = (np.concatenate([half[part] for half in halves]) for part in (0, 1))
+    after = np.concatenate(
+        [Calibration.fit(*other).of(half[0]) for half, other in zip(halves, reversed(halves), strict=True)]
+    )
+    both = Calibration.fit(said, right)
+    return {
+        "events": len(said),
+        "ece": expected_calibration_error(said, right),
+        "ece_calibrated": expected_calibration_error(after, right),
+        "temperature": both.temperature,
+        "bias": both.bias,
+    }
 
 
 def _read(reader: Reader, number: int, example: Example, names: ClassNames) -> _Read:
@@ -77,7 +113,11 @@ def _read(reader: Reader, number: int, example: Example, names: ClassNames) -> _
         bool(found[inside(example.features, stretch)].max() >= CALLED)
         for stretch in example.video.hard_negatives
     ]
-    return _Read(number, found, right, called)
+    features = example.features
+    curve = AnomalyCurve(features.seconds, found, features.index, features.stride_seconds)
+    spans, truth = find_events(curve), [event.span for event in example.video.events]
+    sure = [(confidence(curve, span, spans), is_right(span, truth)) for span in spans]
+    return _Read(number, found, right, called, sure)
 
 
 def _share(answers: list[bool]) -> float:
