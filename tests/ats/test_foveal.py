@@ -132,3 +132,15 @@ def test_an_interrupted_scan_goes_on_with_the_same_bits(encoder, tmp_path, secon
     assert result.resumed_from > 0
     for name in ("index", "seconds", "pooled", "cells"):
         assert np.array_equal(getattr(result.features, name), getattr(wanted, name)), name
+
+
+@pytest.mark.parametrize("aspect", [4 / 3, 16 / 9, 1.0, 9 / 16, 352 / 288])
+def test_every_window_is_found_again_from_its_numbers(aspect: float) -> None:
+    thumbnail = np.zeros((3, fovea.ROWS, fovea.COLUMNS), np.float32)
+    for centre in [(r, c) for r in range(0, fovea.ROWS, 5) for c in range(0, fovea.COLUMNS, 7)]:
+        for size in (1, 6, 12, 20, 30):
+            moved = thumbnail.copy()
+            moved[:, centre[0] : centre[0] + size, centre[1] : centre[1] + size] = 0.8
+            glance = fovea.glance(moved, thumbnail[None], aspect)
+            again = fovea.window_of(glance.numbers.astype(np.float16), aspect)
+            assert again == glance.window and again.right <= 1 and again.bottom <= 1

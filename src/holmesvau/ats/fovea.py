@@ -85,7 +85,9 @@ def glance(thumbnail: Floats, before: Floats, aspect: float) -> Glance:
 
 def window_of(numbers: npt.NDArray[np.floating], aspect: float) -> Window:
     """The window that a frame's `numbers[S]`, in float16 or finer, were made with."""
-    x, y, side = (float(numbers[i]) for i in (_CENTRE_X, _CENTRE_Y, _SIDE))
+    x, y, told = (float(numbers[i]) for i in (_CENTRE_X, _CENTRE_Y, _SIDE))
+    # The side is told in whole rows, from which the columns cannot be had: 14 of 36 rows are 0.38, not 0.389.
+    side = min(SIDES, key=lambda known: abs(round(ROWS * known) / ROWS - told))
     height, width = _places(side, aspect)
     left, top = round(x * COLUMNS - width / 2), round(y * ROWS - height / 2)
     return Window(left / COLUMNS, top / ROWS, (left + width) / COLUMNS, (top + height) / ROWS)
