@@ -211,7 +211,7 @@ def _trainer(
             return Trained(model=str(result.best), **looked)
         return Trained(model=chosen.instruct.model, adapter=str(result.best), **looked)
 
-    return Trainer(make, json.dumps(config.to_dict(base), sort_keys=True))
+    return Trainer(make, json.dumps(config.to_dict(base), sort_keys=True), f"recipe {base.name}")
 
 
 def _numbers(option: str, text: str | None) -> list[int]:

@@ -169,7 +169,7 @@ def print_study(report: StudyReport) -> None:
     if report.table is not None:
         names = COLUMNS[report.table]
         known = {row.method: dict(zip(names, row.figures, strict=True)) for row in ROWS[report.table]}
-    table = _table("", "cell", *columns, "first token", "scan", "events seen")
+    table = _table("", "cell", *columns, "first token, ms", "scan, s a minute", "events seen")
     for column in columns if known else ():
         table.add_column(f"paper: {column}", justify="right")
     for cell in report.cells:
@@ -183,8 +183,8 @@ def print_study(report: StudyReport) -> None:
         table.add_row(
             cell.name,
             *map(_plain, figures),
-            "—" if first is None else f"{first:.0f} ms",
-            "—" if scan is None else f"{scan:.2f} s a minute",
+            "—" if first is None else f"{first:.0f}",
+            "—" if scan is None else f"{scan:.2f}",
             f"{cell.seen} of {cell.events}",
             *(_plain(theirs.get(column)) for column in (columns if known else ())),
         )

@@ -113,7 +113,7 @@ def test_each_level_is_trained_once_and_laid_beside_the_paper(test_set, options,
         ("instruct.mixture.clip=1.0", "instruct.mixture.event=0.0", "instruct.mixture.video=0.0"),
         ("instruct.mixture.clip=1.0", "instruct.mixture.event=1.0", "instruct.mixture.video=1.0"),
     ]
-    assert set(found.cells[0].text) == {"clip", "event", "video"}
+    assert found.model == "trained" and set(found.cells[0].text) == {"clip", "event", "video"}
     again = ablation.run(some, few, options, tmp_path, trainer=Trainer(train, "recipe"))
     assert len(trained) == 2 and repr(again) == repr(found)
     rows = tables.study_table("mine", "3", to_json(found)).rows

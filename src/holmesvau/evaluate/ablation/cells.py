@@ -52,10 +52,14 @@ Train = Callable[[Sequence[str], Path], Trained]
 
 @dataclass(frozen=True, slots=True)
 class Trainer:
-    """How cells are trained: `train`, and what the settings are laid over (`recipe`, for the cells' keys)."""
+    """How cells are trained: `train`, and what the settings are laid over (`recipe`, for the cells' keys).
+
+    `name` is what the report calls the models.
+    """
 
     train: Train
     recipe: str
+    name: str = "trained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +153,9 @@ def run(
         reports.append(_report(cell, study, answers, scans.per_minute(_videos(shown)), covered, bootstrap))
     videos = len({source_video(row) for row in rows})
     notes = tuple(_notes(reports, study))
+    model = trainer.name if trainer is not None and study.cells[0].training else options.model
     return StudyReport(
-        study.name, study.title, study.table, study.levels, options.model, videos, tuple(reports), notes
+        study.name, study.title, study.table, study.levels, model, videos, tuple(reports), notes
     )
 
 
