@@ -17,8 +17,11 @@ def opened(path, **config):
 
 
 def test_another_configuration_is_refused_and_the_keys_are_named(tmp_path):
-    with opened(tmp_path):
+    with opened(tmp_path, epochs=4):
+        # A start that failed before the first step binds nobody.
         pass
+    with opened(tmp_path) as run:
+        run.log(step=1, loss=1.0)
     with pytest.raises(ConfigError, match=r"scorer\.epochs was 2, now 3\)"), opened(tmp_path, epochs=3):
         pass
     with opened(tmp_path):
@@ -27,7 +30,9 @@ def test_another_configuration_is_refused_and_the_keys_are_named(tmp_path):
 
 def test_other_data_are_refused_and_named(tmp_path):
     with opened(tmp_path) as run:
+        run.record_data({"z.mp4": "1"})
         run.record_data({"a.mp4": "1", "b.mp4": "2"})
+        run.log(step=1, loss=1.0)
         run.record_data({"b.mp4": "2", "a.mp4": "1"})
         with pytest.raises(ConfigError, match=r"b\.mp4, c\.mp4"):
             run.record_data({"a.mp4": "1", "b.mp4": "3", "c.mp4": "4"})

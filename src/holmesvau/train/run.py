@@ -124,7 +124,8 @@ class Run:
         """
         path = self.path / "data.json"
         wanted = dict(sorted(digests.items()))
-        if (found := _read_json(path, default=None)) is None:
+        found = _read_json(path, default=None)
+        if found is None or not self._is_begun():
             if self.main:
                 write_text(path, json.dumps(wanted, indent=1))
             return
@@ -248,11 +249,11 @@ class Run:
         path = self.path / "config.json"
         found = _read_json(path, default=None)
         wanted = {"stage": self.stage, **self._config}
-        if found is None:
-            if (self.path / "log.jsonl").exists():
-                raise InputError(f"{self.path}: holds a log but no config.json. Give another folder.")
+        if not self._is_begun():
             write_text(path, json.dumps(wanted, indent=2))
             return
+        if found is None:
+            raise InputError(f"{self.path}: holds a log but no config.json. Give another folder.")
         before, now = _flat(found), _flat(wanted)
         other = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         if other:
@@ -261,6 +262,12 @@ class Run:
                 f"{self.path}: holds a run with another configuration ({_some(list(told))}). "
                 "Give another folder, or the configuration it was begun with."
             )
+
+    def _is_begun(self) -> bool:
+        """Whether a step was taken: a start that failed before binds nobody to its configuration."""
+        log_file = self.path / "log.jsonl"
+        logged = log_file.is_file() and log_file.stat().st_size > 0
+        return logged or (self.checkpoints.is_dir() and any(self.checkpoints.iterdir()))
 
     def _checkpoints(self) -> list[tuple[int, Path]]:
         found = (

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from holmesvau import registry
+from holmesvau import checkpoints, registry
 from holmesvau.ats.classes import NORMAL, ClassNames
 from holmesvau.ats.features import Encoder, Features, Progress
 from holmesvau.ats.scan import scan
@@ -84,7 +84,8 @@ def make_encoder(config: ScorerTraining, device: str) -> Encoder:
         InputError: when it is not registered. ModelError: when its checkpoint cannot be used.
     """
     factory: Any = registry.get("encoders", config.encoder)
-    source = (config.encoder_source,) if config.encoder_source else ()
+    # Released weights are converted on the way, once.
+    source = (checkpoints.resolve(config.encoder_source),) if config.encoder_source else ()
     made: Encoder = factory(*source, device=device)
     return made
 
