@@ -17,6 +17,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from holmesvau.ats.calibration import Calibration
 from holmesvau.ats.events import EventsConfig
 from holmesvau.ats.features import Encoder, Features, Progress, Scorer
 from holmesvau.ats.guarded import GuardedScorer, Trust
@@ -52,12 +53,14 @@ class Scored:
     """A curve with what it took to get it.
 
     `trust` says whether the footage is like the scorer's training; None for a scorer that does not know.
+    `calibration` turns the confidence of its events into a probability, where that was learnt.
     """
 
     curve: AnomalyCurve
     scan: ScanResult
     score_seconds: float
     trust: Trust | None = None
+    calibration: Calibration | None = None
 
     @property
     def is_familiar(self) -> bool:
@@ -223,11 +226,13 @@ class Holmes:
         scanned = scan(video, self.encoder, config=self.config.scan, progress=progress)
         started = time.perf_counter()
         features = scanned.features
+        trust, trained = None, self.scorer
         if isinstance(self.scorer, GuardedScorer):
             trust = self.scorer.trust(features)
             scores, name = self.scorer.score_trusting(features, trust), trust.scorer
+            trained = self.scorer.trained if trust.is_familiar else self.scorer.otherwise
         else:
-            trust, scores, name = None, self.scorer.score(features), self.scorer.name
+            scores, name = self.scorer.score(features), self.scorer.name
         curve = AnomalyCurve(
             np.asarray(features.seconds),
             scores,
@@ -235,7 +240,8 @@ class Holmes:
             features.stride_seconds,
             name,
         )
-        return Scored(curve, scanned, time.perf_counter() - started, trust)
+        calibration = getattr(trained, "calibration", None)
+        return Scored(curve, scanned, time.perf_counter() - started, trust, calibration)
 
     def seen(self, video: Video, dense: Features | None = None) -> Seen:
         """What the model has seen of this file; only the last few videos are remembered.

@@ -46,6 +46,7 @@ class Watch:
     ) -> None:
         self._holmes, self._config, self._video, self._curve = holmes, holmes.config, video, scored.curve
         self._dense, self._trust = scored.scan.features, scored.trust
+        self._calibration = scored.calibration or float
         self._started, self._progress = started, progress
         self._warnings = [*scored.scan.warnings]
         self._timing = {
@@ -107,7 +108,14 @@ class Watch:
 
     def _found(self) -> list[Event]:
         spans = find_events(self._curve, self._config.events)
-        return [Event(span, *peak(self._curve, span), confidence(self._curve, span, spans)) for span in spans]
+        return [
+            Event(
+                span,
+                *peak(self._curve, span),
+                self._calibration(confidence(self._curve, span, spans)),
+            )
+            for span in spans
+        ]
 
     def _pictures(self, index: IndexArray) -> tuple[Selection, tuple[bytes, ...]]:
         """The chosen frames' exact times, and their thumbnails."""

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from holmesvau.ats.calibration import Calibration
 from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.features import Features
 from holmesvau.errors import InputError, ModelError
@@ -215,6 +216,8 @@ class UrDmuScorer:
         self.network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
         self.network.to(device).eval().requires_grad_(False)
         self._device = torch.device(device)
+        # What the confidence of its events is worth, where training has found that out.
+        self.calibration = Calibration.of_scorer(self.path)
         self.class_names: ClassNames | None = None
         if head:
             self.class_names, self.class_head = _read_head(self.path, head)
