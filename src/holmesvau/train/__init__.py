@@ -2,6 +2,7 @@
 
 recipe = train.load("tiny", ["scorer.epochs=3"])
 train.train_scorer(recipe, "runs/tiny/scorer")
+train.train_instruct(recipe, "runs/tiny/instruct")
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 from holmesvau.train.recipes import Recipe, load
 
 if TYPE_CHECKING:
+    from holmesvau.train.instruct import train_instruct as train_instruct
     from holmesvau.train.scorer import train_scorer as train_scorer
 
-_ELSEWHERE = {"train_scorer": "holmesvau.train.scorer"}
+_ELSEWHERE = {
+    "train_instruct": "holmesvau.train.instruct",
+    "train_scorer": "holmesvau.train.scorer",
+}
 
-__all__ = ["Recipe", "load", "train_scorer"]
+__all__ = ["Recipe", "load", "train_instruct", "train_scorer"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,13 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from holmesvau import checkpoints, cli
 from holmesvau.config import to_dict
-from holmesvau.errors import ConfigError, InputError, VideoError
+from holmesvau.errors import ConfigError, InputError, ModelError, VideoError
 from holmesvau.hivau.instructions.compose import BuildConfig
-from holmesvau.holmes import Holmes
+from holmesvau.holmes import Holmes, HolmesConfig
 from holmesvau.train.instruct import train_instruct
 from holmesvau.train.recipes import Recipe
+from holmesvau.types import FrameBatch
+from holmesvau.vlm import internvl
+from holmesvau.vlm.protocol import GenerationOptions
 
 WORKER = Path(__file__).with_name("worker.py")
 ROOT = Path(__file__).parents[3]
@@ -59,7 +64,7 @@ def whole(recipe_for: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFa
 
 
 def test_the_loss_falls_and_the_adapter_is_loaded_again(
-    whole: Path, llama_folder: Path, data_root: Path
+    whole: Path, llama_folder: Path, data_root: Path, tmp_path: Path
 ) -> None:
     told = losses(whole)
     assert len(told) == 6 and told[-1] < 0.8 * told[0]
@@ -74,11 +79,19 @@ def test_the_loss_falls_and_the_adapter_is_loaded_again(
         "tensorboard",
     }
     video = data_root / "room" / "videos" / "val" / "room0.mp4"
-    plain = Holmes.from_pretrained(str(llama_folder), device="cpu", dtype="float32")
-    tuned = Holmes.from_pretrained(
-        str(llama_folder), device="cpu", dtype="float32", adapter=str(whole / "best")
+    merged = checkpoints.merge(llama_folder, whole / "best", tmp_path / "merged")
+    short = HolmesConfig(generation=GenerationOptions(max_new_tokens=24))
+    plain, tuned, again = (
+        Holmes.from_pretrained(str(folder), device="cpu", dtype="float32", config=short, **options)
+        .ask(video, "What happens?")
+        .text
+        for folder, options in (
+            (llama_folder, {}),
+            (llama_folder, {"adapter": str(whole / "best")}),
+            (merged, {}),
+        )
     )
-    assert plain.ask(video, "What happens?").text != tuned.ask(video, "What happens?").text
+    assert plain != tuned == again
 
 
 def test_killed_it_goes_on_to_the_same_losses(
@@ -151,3 +164,46 @@ def test_the_mixture_of_levels_is_what_is_trained_on(
 def test_without_stage_1_its_scorer_is_asked_for(recipe_for: Callable[..., Recipe], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="train scorer"):
         train_instruct(recipe_for(scorer="stage-1"), tmp_path / "run", device="cpu")
+
+
+def test_when_its_time_is_over_it_saves_and_the_same_call_goes_on(
+    recipe_for: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    recipe = recipe_for(max_seconds=1e-3, val_rows=0, max_steps=2, save_every=50)
+    first = train_instruct(recipe, tmp_path / "run", device="cpu")
+    assert not first.finished and first.steps == 1 and "goes on" in first.in_words()
+    second = train_instruct(
+        recipe_for(val_rows=0, max_steps=2, save_every=50), tmp_path / "run", device="cpu"
+    )
+    assert second.finished and second.resumed_from == 1 and len(losses(tmp_path / "run")) == 2
+
+
+def test_a_projector_may_be_trained_too(
+    recipe_for: Callable[..., Recipe], tmp_path: Path, llama_folder: Path, frames: FrameBatch
+) -> None:
+    recipe = recipe_for(train_projector=True, max_steps=2, val_rows=0)
+    adapter = train_instruct(recipe, tmp_path / "run", device="cpu").last
+    plain = internvl.load(llama_folder, device="cpu", dtype="float32")
+    tuned = internvl.load(llama_folder, device="cpu", dtype="float32", adapter=adapter)
+    assert not torch.equal(plain.encode(frames).tokens, tuned.encode(frames).tokens)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(recipe_for: Callable[..., Recipe], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"smaller instruct\.learning_rate"):
+        train_instruct(recipe_for(learning_rate=1e30, clip=0.0, warm_up=0.0), tmp_path / "run", device="cpu")
+
+
+def test_the_command_says_what_it_will_need(
+    recipe_for: Callable[..., Recipe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(to_dict(recipe_for())))
+    command = ["holmesvau", "train", "instruct", str(tmp_path / "mine.json"), "--dry-run", "--json"]
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0 and told["steps"] == 6 and told["memory_bytes"] > 0
+    assert not (tmp_path / "run").exists()

@@ -84,6 +84,7 @@ def arguments(
         bf16=autocast,
         use_cpu=processes.device == "cpu",
         ddp_backend="gloo" if processes.device == "cpu" and processes.count > 1 else None,
+        ddp_find_unused_parameters=False,
         average_tokens_across_devices=True,
         seed=config.seed,
         logging_steps=1,
