@@ -55,7 +55,7 @@ class Mesh:
         )
         found = self._fills.get(key)
         if found is None:
-            if len(self._fills) > 4096:
+            if len(self._fills) > 512:
                 self._fills.clear()
             found = self._fills[key] = self._shade(state, tones)
         return found

@@ -101,7 +101,7 @@ def assemble(parts: Sequence[Part], num_points: int, scale: float) -> Body:
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def body(look: Look, held: str) -> Body:
     """The parts of a person who looks so and holds that."""
     parts = (*_legs(look), *_torso(look), *_arms(look), *_head(look), *_carried(look), *_held(held))

@@ -13,6 +13,8 @@ Floats = npt.NDArray[np.float64]
 Fill = tuple[int, int, int, int]
 CELL = 0.5
 WIDE_CELL = 2.0
+# Enough for everybody who is in the picture within a minute; each is some kilobytes.
+KEPT_PAIRS = 3000
 
 
 class Tones:
@@ -50,7 +52,7 @@ class Tones:
         key = (id(colours), math.floor(x / CELL), math.floor(y / CELL))
         found = self._pairs.get(key)
         if found is None:
-            if len(self._pairs) > 20_000:
+            if len(self._pairs) > KEPT_PAIRS:
                 self._pairs.clear()
                 self._kept.clear()
             self._kept[id(colours)] = colours
