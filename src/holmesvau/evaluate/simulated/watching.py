@@ -23,6 +23,8 @@ from holmesvau.types import Report
 from holmesvau.watching import MODEL_DOWN
 
 Progress = Callable[[str, float, float | None], None]
+# Weights of a model that every process may load for itself.
+SMALL_BYTES = 500 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,13 @@ def _kept(folder: Path, name: str) -> bool:
 
 
 def _workers(options: PipelineOptions) -> int:
+    """As many as cores where each may hold the model; one where it is large, or on a GPU."""
     import torch
 
-    local = options.device != "cuda" and not (options.device is None and torch.cuda.is_available())
-    small = options.model in ("tiny", "none")
-    return (os.cpu_count() or 1) if (small and local) or options.model.startswith("endpoint:") else 1
+    on_gpu = torch.cuda.is_available() if options.device is None else options.device.startswith("cuda")
+    folder = Path(options.model)
+    small = options.model in ("tiny", "none") or (
+        folder.is_dir() and sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < SMALL_BYTES
+    )
+    elsewhere = options.model.startswith("endpoint:")
+    return (os.cpu_count() or 1) if elsewhere or (small and not on_gpu) else 1
