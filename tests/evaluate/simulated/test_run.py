@@ -11,10 +11,10 @@ from holmesvau import cli
 from holmesvau.config import from_dict
 from holmesvau.errors import HolmesError, InputError
 from holmesvau.evaluate.curves import load_curves
-from holmesvau.evaluate.pipelines import content
+from holmesvau.evaluate.pipelines import PipelineOptions, content
 from holmesvau.evaluate.ranking import areas
 from holmesvau.evaluate.simulated.run import run
-from holmesvau.evaluate.simulated.watching import watch_all
+from holmesvau.evaluate.simulated.watching import default_workers, watch_all
 from holmesvau.holmes import HolmesConfig
 from holmesvau.sim import load_truth
 from tests.evaluate.conftest import NO_WORDS, SMALL
@@ -126,3 +126,24 @@ def test_its_predictions_are_scored_by_eval_detection(finished, monkeypatch, cap
     assert not ended.value.code and printed["events_from"] == "predictions"
     assert printed["frames"]["auc"] == found.report.figures["frame_auc"]
     assert printed["coverage"]["used"] == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "shared"),
+    [
+        ("none", "cpu", True),
+        ("small", "cpu", True),
+        ("large", "cpu", False),
+        ("small", "cuda:0", False),
+        ("endpoint:http://localhost/v1", None, True),
+        ("OpenGVLab/InternVL3-1B-hf", "cpu", False),
+    ],
+)
+def test_a_large_model_is_loaded_by_one_process(tmp_path, monkeypatch, model, device, shared):
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    for name, size in (("small", 10), ("large", 600 << 20)):
+        (tmp_path / name).mkdir()
+        with (tmp_path / name / "model.safetensors").open("wb") as file:
+            file.truncate(size)
+    named = str(tmp_path / model) if model in ("small", "large") else model
+    assert default_workers(PipelineOptions(model=named, device=device)) == (6 if shared else 1)

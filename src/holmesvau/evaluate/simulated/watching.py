@@ -57,7 +57,7 @@ def watch_all(
     if workers is not None and workers < 1:
         raise InputError(f"workers {workers}: give the number of processes, 1 or more.")
     missing = {name: path for name, path in videos.items() if not _kept(folder, name)}
-    count = min(workers or _workers(options), max(1, len(missing)))
+    count = min(workers or default_workers(options), max(1, len(missing)))
     for done, _ in enumerate(_watch(missing, folder, options, count), start=1):
         if progress is not None:
             progress("watching videos", len(videos) - len(missing) + done, len(videos))
@@ -128,7 +128,7 @@ def _kept(folder: Path, name: str) -> bool:
     return (folder / f"{name}.json").is_file()
 
 
-def _workers(options: PipelineOptions) -> int:
+def default_workers(options: PipelineOptions) -> int:
     """As many as cores where each may hold the model; one where it is large, or on a GPU."""
     import torch
 
