@@ -27,7 +27,6 @@ from holmesvau.config import to_dict
 from holmesvau.errors import InputError, ModelError
 from holmesvau.hivau.files import write_text
 from holmesvau.train import environment
-from holmesvau.train.data import prepare
 from holmesvau.train.processes import Processes, joined
 from holmesvau.train.recipes import Recipe
 from holmesvau.train.run import Run
@@ -38,21 +37,15 @@ from holmesvau.train.scorer.examples import (
     Batches,
     Example,
     Skipped,
-    class_names,
-    examples,
-    frames_of,
-    make_encoder,
 )
+from holmesvau.train.scorer.material import Material, gather
 from holmesvau.train.scorer.model import LearningScorer, Reader, noise_for
 from holmesvau.train.scorer.validation import Validation, validate
-from holmesvau.train.videos import annotation_digests, listed
 
 log = logging.getLogger(__name__)
 
 # Called with every line that goes to the log.
 OnLog = Callable[[Mapping[str, Any]], None]
-# Frames that describe the training features: more change nothing that matters.
-DESCRIBING_FRAMES = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +103,6 @@ class ScorerResult:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """All that training reads."""
-
-    train: list[Example]
-    val: list[Example]
-    names: ClassNames
-    skipped: list[Skipped]
-    familiarity: Familiarity
-    metadata: dict[str, str]
-
-
 def train_scorer(
     recipe: Recipe,
     out: str | Path,
@@ -161,67 +142,12 @@ def train_scorer(
                     device=processes.device, processes=processes.count, seed=recipe.scorer.seed
                 )
             )
-            material = _material(recipe, out, run, processes, store, workers, progress)
+            material = gather(recipe, out, run, processes, store, workers, progress)
             return _Training(recipe.scorer, run, processes, material, progress, on_log).finish()
 
 
 def _cards(device: str) -> list[str]:
     return [device] if device.startswith("cuda") else []
-
-
-def _material(
-    recipe: Recipe,
-    out: Path,
-    run: Run,
-    processes: Processes,
-    store: FeatureStore | None,
-    workers: int | None,
-    progress: Progress | None,
-) -> _Material:
-    """Render, scan and describe: the main process first, then the others find it done."""
-    config, store = recipe.scorer, store or FeatureStore()
-    if not processes.is_main:
-        processes.wait()
-    roots = prepare(recipe.data, rendered=out.parent / "data", workers=workers, progress=progress)
-    encoder = make_encoder(config, processes.device)
-    videos = {split: listed(recipe.data, roots, split) for split in ("train", "val")}
-    names = class_names(videos["train"], hard_negatives=config.hard_negatives)
-    found, skipped = {}, []
-    for split, of_split in videos.items():
-        found[split], left_out = examples(
-            of_split, encoder, names, config, on_error=recipe.data.on_error, store=store, progress=progress
-        )
-        skipped += left_out
-    _refuse_one_sided(found["val"])
-    if processes.is_main:
-        content = {f"{e.video.path}": store.content(e.video.path) for kind in found.values() for e in kind}
-        run.record_data(
-            {
-                f"encoder {encoder.name}": encoder.fingerprint,
-                **annotation_digests(recipe.data, roots),
-                **content,
-            }
-        )
-        processes.wait()
-    familiarity = None
-    if processes.is_main:
-        described = Familiarity.fit(
-            frames_of(found["train"], DESCRIBING_FRAMES), config.familiarity_directions
-        )
-        familiarity = described.calibrated(np.asarray(e.features.pooled, np.float32) for e in found["val"])
-    familiarity = processes.from_main(familiarity)
-    assert familiarity is not None
-    metadata = {"encoder": encoder.name, "stride": config.scan.stride, "recipe": recipe.name}
-    return _Material(found["train"], found["val"], names, skipped, familiarity, metadata)
-
-
-def _refuse_one_sided(found: list[Example]) -> None:
-    abnormal, total = sum(int(e.labels.sum()) for e in found), sum(map(len, found))
-    if not 0 < abnormal < total:
-        raise InputError(
-            f"Of the {total} dense frames of {len(found)} validation videos {abnormal} are abnormal: "
-            "choosing the best scorer needs normal and abnormal ones. Give other validation videos."
-        )
 
 
 class _Training:
@@ -232,7 +158,7 @@ class _Training:
         config: ScorerTraining,
         run: Run,
         processes: Processes,
-        material: _Material,
+        material: Material,
         progress: Progress | None,
         on_log: OnLog | None,
     ) -> None:
@@ -295,7 +221,6 @@ class _Training:
 
     def _train_epoch(self) -> None:
         self.scorer.train()
-        # What an interrupted start did of this epoch is not in the checkpoint.
         for _ in range(self.batches.steps):
             began = time.perf_counter()
             parts, rate, frames = self._train_step()
@@ -357,7 +282,6 @@ class _Training:
         figures = asdict(validate(reader, self.material.val, self.material.names, self.processes))
         self.latest = figures
         self._log("validation", **{f"val_{name}": value for name, value in figures.items()})
-        # A place before the first epoch's would be as good as any.
         better = not self.best or figures[self.config.select] > self.best[self.config.select]
         if better:
             self.best, self.best_epoch, self.stale = figures, self.epoch, 0
