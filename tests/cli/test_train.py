@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from holmesvau.cli import app
-from holmesvau.cli.train import in_words
+from holmesvau.cli.train import _told, in_words
 from holmesvau.errors import ConfigError, InputError
 
 
@@ -37,3 +37,14 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     out = str(tmp_path / "file" / "run")
     done = CliRunner().invoke(app, ["train", "scorer", "tiny-smoke", "--out", out, "--device", "cpu"])
     assert "cannot be written" in str(done.exception)
+
+
+@pytest.mark.parametrize(("rank", "lines"), [("0", 1), ("1", 0)])
+def test_of_several_processes_one_speaks(monkeypatch, capsys, rank, lines):
+    class Result:
+        def to_json(self):
+            return {"auc": 0.9}
+
+    monkeypatch.setenv("RANK", rank)
+    _told(Result(), as_json=True)
+    assert capsys.readouterr().out.count("\n") == lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -104,11 +105,18 @@ def _chosen(
 
 
 def _told(result: Any, as_json: bool) -> None:
-    """A result's `to_json()` on standard output, or its `in_words()`."""
+    """A result's `to_json()` on standard output, or its `in_words()`; of several processes one speaks."""
+    if not _is_first():
+        return
     if as_json:
         options.print_json(result.to_json())
     else:
         sys.stdout.write(result.in_words() + "\n")
+
+
+def _is_first() -> bool:
+    """Whether this is the first of the processes that `torchrun` started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
@@ -118,7 +126,7 @@ def _watched(
     tuple[Callable[[str, float, float | None], None] | None, Callable[[Mapping[str, Any]], None] | None]
 ]:
     """Bars for what is under way, and the last logged line's figures behind the bar of the training."""
-    with progress.shown(quiet) as bar:
+    with progress.shown(quiet or not _is_first()) as bar:
         if bar is None:
             yield None, None
             return
