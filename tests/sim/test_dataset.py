@@ -153,7 +153,7 @@ def test_texts_agree_with_the_truth(plans):
         if video.labels:
             for event, noted in zip(video.events, record["events"], strict=True):
                 named = parse_judgement(event.judgement).label
-                assert named == (noted["label"] if noted["label"] != "Fall" else None)
+                assert named == noted["label"]
 
 
 def test_colours_are_named_only_where_the_camera_sees_them(plans):
