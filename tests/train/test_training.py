@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from holmesvau.ats import UrDmuScorer, scan
-from holmesvau.ats.efficientnet import EfficientNetEncoder
 from holmesvau.ats.familiarity import Familiarity
+from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.store import FeatureStore
 from holmesvau.checkpoints.scorer import SCORER_FILE
 from holmesvau.cli import app
@@ -73,7 +73,7 @@ def smoke(root):
 @pytest.fixture(scope="module")
 def scanned(root, smoke):
     """The validation videos' features and exact frame labels at them."""
-    encoder, found = EfficientNetEncoder(), []
+    encoder, found = FovealEncoder(), []
     for truth in load_truth(root, "val"):
         with open_video(root / truth.path) as video:
             features = scan(video, encoder, config=load("tiny-smoke").scorer.scan).features
@@ -144,7 +144,7 @@ def test_the_file_names_classes_and_scores_without_knowing_them(smoke, scanned):
     assert probabilities.shape == (len(features), len(result.classes))
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
     with safe_open(path, "pt") as file:
-        assert file.metadata()["encoder"] == "efficientnet-lite0" and "val_auc" in file.metadata()
+        assert file.metadata()["encoder"] == "efficientnet-lite0-fovea" and "val_auc" in file.metadata()
 
 
 def test_familiarity_is_kept_beside_the_scorer_and_knows_noise(smoke, scanned):
@@ -265,9 +265,7 @@ def test_a_damaged_video_stops_or_is_left_out_by_policy(root, smoke, tmp_path):
     names = class_names(videos, hard_negatives=False)
 
     def made(policy):
-        return examples(
-            videos, EfficientNetEncoder(), names, config.scorer, on_error=policy, store=FeatureStore()
-        )
+        return examples(videos, FovealEncoder(), names, config.scorer, on_error=policy, store=FeatureStore())
 
     with pytest.raises(VideoError, match=r"broken\.mp4.*on_error"):
         made("stop")

@@ -143,6 +143,7 @@ def tiny_smoke() -> Recipe:
             )
         ),
         scorer=ScorerTraining(
+            encoder="efficientnet-lite0-fovea",
             losses=Losses(classes=0.5),
             optimisation=Optimisation(learning_rate=3e-4),
             window=32,
@@ -153,6 +154,7 @@ def tiny_smoke() -> Recipe:
             familiarity_directions=16,
         ),
         instruct=InstructTraining(
+            encoder="efficientnet-lite0-fovea",
             scorer=STAGE_1,
             adaptation=Adaptation(rank=8, alpha=16.0),
             train_projector=True,
