@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,13 @@ from tests.scenes import fixed_camera, write_video
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 VTEST = Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_interrupts():
+    """A shell's background jobs ignore ctrl-c, and so does what they start: tests send it and mean it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

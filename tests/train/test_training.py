@@ -20,9 +20,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from holmesvau.ats import UrDmuScorer, scan
+from holmesvau.ats import UrDmuScorer
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.foveal import FovealEncoder
+from holmesvau.ats.scan import scan
 from holmesvau.ats.store import FeatureStore
 from holmesvau.checkpoints.scorer import SCORER_FILE
 from holmesvau.cli import app

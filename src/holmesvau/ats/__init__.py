@@ -17,7 +17,7 @@ from holmesvau.ats.samplers import SamplingMethod, sample, sample_curve
 if TYPE_CHECKING:
     from holmesvau.ats.efficientnet import EfficientNetEncoder
     from holmesvau.ats.novelty import NoveltyConfig, NoveltyScorer
-    from holmesvau.ats.scan import ScanConfig, scan
+    from holmesvau.ats.scan import ScanConfig
     from holmesvau.ats.store import FeatureStore
     from holmesvau.ats.urdmu import UrDmu, UrDmuScorer
 
@@ -50,16 +50,10 @@ __all__ = [
     "peak",
     "sample",
     "sample_curve",
-    "scan",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "scan":
-        # Importing the module of the same name would leave the module, not its function, behind this name.
-        function = import_module("holmesvau.ats.scan").scan
-        globals()["scan"] = function
-        return function
     if name in _ELSEWHERE:
         return getattr(import_module(f"holmesvau.ats.{_ELSEWHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -116,10 +116,10 @@ def _put(
 
 
 def _grey(light: Illumination, colour: tuple[float, float, float]) -> tuple[float, float, float]:
-    """The colour as this camera shows it: infrared knows only grey."""
+    """The colour of light as this camera shows it: in infrared only grey, and what is hot is white."""
     if not light.infrared:
         return colour
-    level = 0.4 * colour[0] + 0.4 * colour[1] + 0.2 * colour[2]
+    level = min(255.0, 0.85 * colour[0] + 0.2 * colour[1])
     return level, level, level
 
 
