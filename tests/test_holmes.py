@@ -10,6 +10,8 @@ from transformers import InternVLForConditionalGeneration, LlamaConfig
 
 from holmesvau import Holmes, Span, ats
 from holmesvau.ats.efficientnet import EfficientNetEncoder
+from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
+from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.novelty import NoveltyScorer
 from holmesvau.config import load
 from holmesvau.describe import DescribeConfig, SamplerConfig, choose, clip_spans
@@ -164,3 +166,44 @@ def test_folder_of_pictures_is_watched_at_the_rate_that_is_given(burning_room, t
     watched = Holmes(EfficientNetEncoder(), NoveltyScorer(), config=config).watch(tmp_path)
     assert watched.video.duration == pytest.approx(60) and len(watched.curve) == 120
     assert [29 <= event.span.start <= 31 and 35 <= event.span.end <= 38 for event in watched.events] == [True]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A trained scorer that knows features of another world only."""
+    folder = tmp_path_factory.mktemp("scorer")
+    torch.manual_seed(0)
+    save_file(ats.UrDmu(1280).state_dict(), folder / "anomaly_scorer.safetensors")
+    rng = np.random.default_rng(0)
+    known = Familiarity.fit([9 + rng.normal(size=(60, 1280))], 4)
+    known.calibrated([9 + rng.normal(size=(60, 1280))]).save(folder / FAMILIARITY_FILE)
+    return folder / "anomaly_scorer.safetensors"
+
+
+def told(report) -> str:
+    return " ".join(report.warnings)
+
+
+def test_on_unfamiliar_footage_the_curve_needs_no_training_and_the_report_says_so(elsewhere, burning_room):
+    watched = Holmes.from_pretrained("none", scorer=str(elsewhere)).watch(burning_room)
+    assert watched.curve.scorer == "novelty"
+    assert np.array_equal(watched.curve.scores, Holmes.from_pretrained("none").score(burning_room).scores)
+    assert "unlike what the anomaly scorer was trained on" in told(watched)
+
+
+@pytest.mark.parametrize(
+    ("uses_scan", "unfamiliar"), [(True, "withhold"), (True, "mark"), (False, "withhold")]
+)
+def test_only_the_words_of_a_model_trained_with_the_scorer_are_withheld(
+    checkpoint, elsewhere, burning_room, monkeypatch, uses_scan, unfamiliar
+):
+    config = load(HolmesConfig, None, [*SHORT, f"describe.unfamiliar={unfamiliar}"])
+    holmes = Holmes.from_pretrained(checkpoint, dtype="float32", scorer=str(elsewhere), config=config)
+    monkeypatch.setattr(holmes.model, "uses_scan", uses_scan)
+    watched = holmes.watch(burning_room, questions=("What burns?",))
+    assert "unlike what the anomaly scorer was trained on" in told(watched)
+    withheld = uses_scan and unfamiliar == "withhold"
+    assert (watched.summary.judgement == "") == withheld and (watched.answers == ()) == withheld
+    assert ("is withheld" in told(watched)) == withheld
+    assert ("not to be believed" in told(watched)) == (unfamiliar == "mark")
+    assert bool(holmes.ask(burning_room, "What burns?").note) == uses_scan

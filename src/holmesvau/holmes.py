@@ -62,11 +62,6 @@ class Scored:
     trust: Trust | None = None
     calibration: Calibration | None = None
 
-    @property
-    def is_familiar(self) -> bool:
-        """Whether a model that was trained with the scorer may be believed."""
-        return self.trust is None or self.trust.is_familiar
-
 
 class Holmes:
     """Watches recordings: an encoder and a scorer say where to look, a model says what is seen.
@@ -201,7 +196,7 @@ class Holmes:
             if curve is None or model.uses_scan:
                 scored = self.scored(video)
                 curve, dense = curve or scored.curve, scored.scan.features
-                if scored.trust is not None and not scored.is_familiar and model.uses_scan:
+                if scored.trust is not None and not scored.trust.is_familiar and model.uses_scan:
                     note = unfamiliar(scored.trust, model.name, withheld=False)
                     log.warning("%s", note)
             index = choose(curve, self.num_frames, self.config.sampler, span=span)
@@ -226,21 +221,18 @@ class Holmes:
         scanned = scan(video, self.encoder, config=self.config.scan, progress=progress)
         started = time.perf_counter()
         features = scanned.features
-        trust, trained = None, self.scorer
+        trust, scorer = None, self.scorer
         if isinstance(self.scorer, GuardedScorer):
             trust = self.scorer.trust(features)
-            scores, name = self.scorer.score_trusting(features, trust), trust.scorer
-            trained = self.scorer.trained if trust.is_familiar else self.scorer.otherwise
-        else:
-            scores, name = self.scorer.score(features), self.scorer.name
+            scorer = self.scorer.chosen(trust)
         curve = AnomalyCurve(
             np.asarray(features.seconds),
-            scores,
+            scorer.score(features),
             np.asarray(features.index),
             features.stride_seconds,
-            name,
+            scorer.name,
         )
-        calibration = getattr(trained, "calibration", None)
+        calibration = getattr(scorer, "calibration", None)
         return Scored(curve, scanned, time.perf_counter() - started, trust, calibration)
 
     def seen(self, video: Video, dense: Features | None = None) -> Seen:

@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 DEFAULT_ENCODER = "efficientnet-lite0"
 DEFAULT_SCORER = "novelty"
 FOVEAL_ENCODER = "efficientnet-lite0-fovea"
-FOVEAL_WIDTH = 2586
 NO_MODEL = "none"
 SCORER_FILES = ("anomaly_scorer.safetensors", "anomaly_scorer.pth", "anomaly_scorer.pt")
 
@@ -52,7 +51,8 @@ def load(
     looking = _guarded(own) if scorer is None and own is not None else _load_scorer(scorer)
     if encoder is None:
         # A model that reads the scan needs the encoder it was trained with, whatever the scorer.
-        reads = own is not None or looking.input_width == FOVEAL_WIDTH
+        width = looking.input_width
+        reads = own is not None or (width and width == registry.get("encoders", FOVEAL_ENCODER).width)
         encoder = FOVEAL_ENCODER if reads else DEFAULT_ENCODER
     return _load_encoder(encoder, source, model, device), looking, model
 

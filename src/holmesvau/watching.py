@@ -95,15 +95,15 @@ class Watch:
     def _speaking_here(self) -> VisionLanguageModel | None:
         """The model, where there is one and it may be believed; else the reason goes into the warnings."""
         model = self._holmes.model
+        # A model that does not read the scan was not trained with this scorer: its limits are others.
+        limited = model is not None and model.uses_scan
+        withheld = False
+        if self._trust is not None and not self._trust.is_familiar:
+            withheld = limited and self._config.describe.unfamiliar == "withhold"
+            named = model.name if model is not None and limited else ""
+            self._warnings.append(unfamiliar(self._trust, named, withheld=withheld))
         if model is None:
             self._warnings.append(NO_MODEL)
-            return None
-        if self._trust is None or self._trust.is_familiar:
-            return model
-        # A scorer that knows its limits is guarded; a model trained with another has none to keep.
-        limited = model.uses_scan
-        withheld = limited and self._config.describe.unfamiliar == "withhold"
-        self._warnings.append(unfamiliar(self._trust, model.name if limited else "", withheld=withheld))
         return None if withheld else model
 
     def _found(self) -> list[Event]:

@@ -47,6 +47,13 @@ def test_what_is_not_is_scored_without_training(guarded):
     assert not np.array_equal(guarded.score(features), guarded.trained.score(features))
 
 
+def test_states_of_a_scorer_without_classes_are_its_hidden_states_and_scores(guarded):
+    features = video(np.random.default_rng(1), 0)
+    states = guarded.trained.states(features)
+    assert states.shape == (60, 512 + 1)
+    assert states[:, 512] == pytest.approx(guarded.trained.score(features), abs=2e-3)
+
+
 def test_without_its_familiarity_a_scorer_is_not_guarded(guarded, tmp_path):
     (tmp_path / "scorer.safetensors").write_bytes(guarded.trained.path.read_bytes())
     scorer = UrDmuScorer(tmp_path / "scorer.safetensors")

@@ -73,10 +73,10 @@ class GuardedScorer:
         familiar = distance <= self.familiarity.limit
         return Trust(distance, self.familiarity.limit, (self.trained if familiar else self.otherwise).name)
 
+    def chosen(self, trust: Trust) -> Scorer:
+        """The scorer that `trust` stands for."""
+        return self.trained if trust.is_familiar else self.otherwise
+
     def score(self, features: Features) -> ScoreArray:
         """Scores `[T]` float32 by the scorer that `trust` names."""
-        return self.score_trusting(features, self.trust(features))
-
-    def score_trusting(self, features: Features, trust: Trust) -> ScoreArray:
-        """The same, where `trust` is known already."""
-        return (self.trained if trust.is_familiar else self.otherwise).score(features)
+        return self.chosen(self.trust(features)).score(features)

@@ -219,6 +219,7 @@ class UrDmuScorer:
         # What the confidence of its events is worth, where training has found that out.
         self.calibration = Calibration.of_scorer(self.path)
         self.class_names: ClassNames | None = None
+        self.class_head: ClassHead | None = None
         if head:
             self.class_names, self.class_head = _read_head(self.path, head)
             self.class_head.to(device).eval().requires_grad_(False)
@@ -251,14 +252,12 @@ class UrDmuScorer:
             ModelError: when the scorer has no class head.
         """
         self._refuse_other_width(features)
-        if self.class_names is None:
+        if self.class_names is None or self.class_head is None:
             raise ModelError(f"{self.path}: this scorer was trained without a class head.")
         if not len(features):
             return np.empty(0, np.float32), np.empty((0, len(self.class_names)), np.float32)
-        with torch.inference_mode():
-            tokens = torch.tensor(features.pooled, device=self._device)
-            scores, logits = self.network.read(tokens[None], self.class_head)
-        return scores[0].float().cpu().numpy(), logits[0].float().softmax(-1).cpu().numpy()
+        scores, logits = self._read(features, self.class_head)
+        return scores.float().cpu().numpy(), logits.float().softmax(-1).cpu().numpy()
 
     def states(self, features: Features) -> npt.NDArray[np.float16]:
         """What the scorer makes of each frame among the others: `[T, C + 1 + K]` float16.
@@ -277,12 +276,17 @@ class UrDmuScorer:
         def told(hidden: Tensor) -> Tensor:
             return hidden if head is None else torch.cat([hidden, head(hidden).softmax(-1)], dim=-1)
 
-        with torch.inference_mode():
-            tokens = torch.tensor(features.pooled, device=self._device)
-            scores, rest = self.network.read(tokens[None], told)
-        told_of = torch.cat([rest[0, :, :CHANNELS], scores[0][:, None], rest[0, :, CHANNELS:]], dim=-1)
-        states: npt.NDArray[np.float16] = told_of.half().cpu().numpy()
+        scores, rest = self._read(features, told)
+        whole = torch.cat([rest[:, :CHANNELS], scores[:, None], rest[:, CHANNELS:]], dim=-1)
+        states: npt.NDArray[np.float16] = whole.half().cpu().numpy()
         return states
+
+    @torch.inference_mode()
+    def _read(self, features: Features, head: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Scores `[T]`, and what `head` says of each frame `[T, K]`."""
+        tokens = torch.tensor(features.pooled, device=self._device)
+        scores, said = self.network.read(tokens[None], head)
+        return scores[0], said[0]
 
     def _refuse_other_width(self, features: Features) -> None:
         if features.pooled.shape[1] != self.input_width:
