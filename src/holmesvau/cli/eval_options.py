@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from holmesvau.cli import options
+
 if TYPE_CHECKING:
     from holmesvau.evaluate.pipelines import PipelineOptions
 
@@ -35,11 +37,8 @@ def described(
     no_cache: bool = False,
 ) -> PipelineOptions:
     """The pipeline that the options of `watch` describe, not loaded yet."""
-    from holmesvau.config import load
     from holmesvau.evaluate.pipelines import PipelineOptions
-    from holmesvau.holmes import HolmesConfig
 
-    settings = [*(overrides or []), *(["scan.cache=false"] if no_cache else [])]
     return PipelineOptions(
         model=model,
         encoder=encoder,
@@ -47,5 +46,5 @@ def described(
         adapter=adapter,
         device=device,
         dtype=dtype,
-        config=load(HolmesConfig, config, settings),
+        config=options.configured(config, overrides, no_cache=no_cache),
     )

@@ -12,7 +12,7 @@ from holmesvau.errors import InputError
 from holmesvau.types import Span
 
 if TYPE_CHECKING:
-    from holmesvau.holmes import Holmes
+    from holmesvau.holmes import Holmes, HolmesConfig
 
 Model = Annotated[
     str,
@@ -61,10 +61,8 @@ def pipeline(
     no_cache: bool = False,
 ) -> Holmes:
     """The pipeline that these options describe."""
-    from holmesvau.config import load
-    from holmesvau.holmes import Holmes, HolmesConfig
+    from holmesvau.holmes import Holmes
 
-    settings = [*(overrides or []), *(["scan.cache=false"] if no_cache else [])]
     return Holmes.from_pretrained(
         model,
         encoder=encoder,
@@ -72,8 +70,16 @@ def pipeline(
         adapter=adapter,
         device=device,
         dtype=dtype,
-        config=load(HolmesConfig, config, settings),
+        config=configured(config, overrides, no_cache=no_cache),
     )
+
+
+def configured(config: str | None, overrides: list[str] | None, *, no_cache: bool) -> HolmesConfig:
+    """The pipeline's settings: those of a file, with the overrides laid over them."""
+    from holmesvau.config import load
+    from holmesvau.holmes import HolmesConfig
+
+    return load(HolmesConfig, config, [*(overrides or []), *(["scan.cache=false"] if no_cache else [])])
 
 
 def parse_span(text: str | None) -> Span | None:

@@ -60,10 +60,8 @@ def scorer(
     chosen, folder = _chosen(recipe, out, data, settings, "scorer")
     if dry_run:
         _told(estimate(chosen, folder, device=device), as_json)
-        return
-    with _watched(quiet) as (bar, on_log):
-        result = train_scorer(chosen, folder, device=device, workers=workers, progress=bar, on_log=on_log)
-    _told(result, as_json)
+    else:
+        _told(_trained(train_scorer, chosen, folder, device, workers, quiet), as_json)
 
 
 @app.command()
@@ -84,10 +82,21 @@ def instruct(
     chosen, folder = _chosen(recipe, out, data, settings, "instruct")
     if dry_run:
         _told(estimate(chosen, folder, device=device), as_json)
-        return
+    else:
+        _told(_trained(train_instruct, chosen, folder, device, workers, quiet), as_json)
+
+
+def _trained(
+    train: Callable[..., Any],
+    recipe: Recipe,
+    folder: Path,
+    device: str | None,
+    workers: int | None,
+    quiet: bool,
+) -> Any:
+    """What a stage gives, with its progress on screen."""
     with _watched(quiet) as (bar, on_log):
-        result = train_instruct(chosen, folder, device=device, workers=workers, progress=bar, on_log=on_log)
-    _told(result, as_json)
+        return train(recipe, folder, device=device, workers=workers, progress=bar, on_log=on_log)
 
 
 def _chosen(
