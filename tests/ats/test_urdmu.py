@@ -3,12 +3,14 @@
 import math
 import resource
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.features import Features
 from holmesvau.ats.urdmu import WINDOW, UrDmu, UrDmuScorer, local_mean, window_starts
 from holmesvau.errors import InputError, ModelError
@@ -110,6 +112,37 @@ def test_hours_of_video_are_scored_in_bounded_memory(network):
     assert scores.shape == (1, 8_000)
     # The four heads' maps of 8,000 x 8,000 weights alone would be 1 GiB.
     assert grown < 500
+
+
+def bytes_in_memory(path: Path) -> int:
+    """Of a file mapped into this process."""
+    mappings = Path("/proc/self/smaps").read_text().split(str(path))[1:]
+    return sum(int(mapping.split("Rss:")[1].split()[0]) << 10 for mapping in mappings)
+
+
+def test_a_stored_video_is_read_window_by_window_with_the_same_bits(tmp_path):
+    torch.manual_seed(0)
+    network, head, names = UrDmu(2048), ClassHead(3), ClassNames(("Arson", "Fighting"))
+    state = network.state_dict() | {PREFIX + name: tensor for name, tensor in head.state_dict().items()}
+    save_file(state, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
+    scorer = UrDmuScorer(tmp_path / "scorer.safetensors")
+    drifting(5_000, 2048)[0].half().numpy().tofile(tmp_path / "pooled")
+    pooled = np.memmap(tmp_path / "pooled", np.float16, "r", shape=(5_000, 2048))
+
+    scores, (again, probabilities), states = (
+        read(as_features(pooled)) for read in (scorer.score, scorer.classify, scorer.states)
+    )
+    assert bytes_in_memory(tmp_path / "pooled") == 0
+    assert scorer.class_head is not None
+    with torch.inference_mode():
+        whole = torch.from_numpy(np.array(pooled))[None]
+        assert bytes_in_memory(tmp_path / "pooled") == pooled.nbytes
+        wanted, logits = scorer.network.read(whole, scorer.class_head)
+        assert np.array_equal(scores, scorer.network(whole)[0].numpy())
+    assert np.array_equal(again, wanted[0].numpy())
+    assert np.array_equal(probabilities, logits[0].softmax(-1).numpy())
+    assert np.array_equal(states[:, 512], scores.astype(np.float16))
+    assert states.dtype == np.float16 and states.shape == (5_000, 512 + 1 + 3)
 
 
 def test_gradients_flow_through_windows():

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from holmesvau.ats.novelty import NoveltyConfig, NoveltyScorer
     from holmesvau.ats.scan import ScanConfig
     from holmesvau.ats.store import FeatureStore
-    from holmesvau.ats.urdmu import UrDmu, UrDmuScorer
+    from holmesvau.ats.urdmu import UrDmu
+    from holmesvau.ats.urdmu_scorer import UrDmuScorer
 
 _ELSEWHERE = {
     "EfficientNetEncoder": "efficientnet",
@@ -28,7 +29,7 @@ _ELSEWHERE = {
     "NoveltyScorer": "novelty",
     "ScanConfig": "scan",
     "UrDmu": "urdmu",
-    "UrDmuScorer": "urdmu",
+    "UrDmuScorer": "urdmu_scorer",
 }
 
 __all__ = [

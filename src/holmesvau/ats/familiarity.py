@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from holmesvau.ats.features import let_go
 from holmesvau.errors import InputError, ModelError, OutputError
 from holmesvau.types import FloatArray
 
@@ -138,6 +139,7 @@ class Familiarity:
 
     def _distances(self, features: npt.NDArray[np.floating]) -> FloatArray:
         z = (np.asarray(features, np.float64) - self.mean) / self.deviation
+        let_go(features)
         along = z @ self.directions.T
         outside = np.maximum(np.square(z).sum(1) - np.square(along).sum(1), 0.0)
         squared = (np.square(along) / self.variances).mean(1) + outside / self.rest

@@ -6,9 +6,10 @@ Shape legend: `T` dense frames, `B` frames in a batch, `D` width of the class to
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +50,16 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.index)
+
+
+def let_go(array: npt.NDArray[Any]) -> None:
+    """Give back the memory of what was read of a memory-mapped array, which stays readable.
+
+    What is read of a mapping counts as this process's memory until then: a day of features is a gigabyte.
+    """
+    mapping = getattr(array, "_mmap", None)
+    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 class Encoder(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 from holmesvau.ats.familiarity import FILE, Familiarity
 from holmesvau.ats.features import Features, Scorer
 from holmesvau.ats.novelty import NoveltyScorer
-from holmesvau.ats.urdmu import UrDmuScorer
+from holmesvau.ats.urdmu_scorer import UrDmuScorer
 from holmesvau.types import ScoreArray
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from holmesvau.ats.features import Features
+from holmesvau.ats.features import Features, let_go
 from holmesvau.ats.views import FloatCells, directions, find_views
 from holmesvau.errors import ConfigError
 from holmesvau.types import FloatArray, IndexArray, ScoreArray
@@ -156,6 +156,7 @@ class NoveltyScorer:
             place = slice(start, start + CHUNK)
             looks = directions(features.cells[members[place]])
             whole[place], before[place] = normal.distances(looks, seconds[place], apart, config)
+            let_go(features.cells)
         calm, usual = np.quantile(whole, [0.1, 0.5])
         half = max(config.least_half, min(config.over_usual * usual, max(config.most_half, OVER_CALM * calm)))
         score = np.maximum(

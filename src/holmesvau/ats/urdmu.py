@@ -11,29 +11,23 @@ Shape legend: `B` batch, `T` dense frames, `D` width of the class token, `C` 512
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holmesvau.ats.calibration import Calibration
-from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
-from holmesvau.ats.features import Features
-from holmesvau.errors import InputError, ModelError
-from holmesvau.types import ScoreArray
+from holmesvau.ats.windows import WINDOW, cross_faded, window_starts
+from holmesvau.errors import InputError
+
+if TYPE_CHECKING:
+    from holmesvau.ats.urdmu_scorer import UrDmuScorer
+
+__all__ = ["CHANNELS", "WINDOW", "UrDmu", "UrDmuOutputs", "UrDmuScorer", "local_mean", "window_starts"]
 
 CHANNELS, HEADS, HEAD_WIDTH, DEPTH, SLOTS = 512, 4, 128, 2, 60
-# Frames that see each other; longer videos are scored in windows of this length that overlap by so many
-# frames.
-WINDOW, OVERLAP = 1024, 256
-# Windows scored at once without gradients: bounds the memory of a day of video.
-WINDOWS_AT_ONCE = 4
 # exp(-51 / e) < 1e-8: further frames have no say in the local half.
 REACH = 51
 LOCAL_BLOCK = 128
@@ -95,40 +89,41 @@ class UrDmu(nn.Module):
             raise InputError(
                 f"UrDmu wants features [B, T, {self.input_size}] with T >= 1, got {tuple(features.shape)}."
             )
-        return self._through(features, lambda windows: self._score(windows)[..., None])[..., 0]
+        pieces = self.stream(features.shape[1], lambda place: features[:, place])
+        return torch.cat([values for _, values in pieces], dim=1)[..., 0]
 
     def read(self, features: Tensor, head: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
         """Scores `[B, T]` as `forward` gives them, and what `head` says of each frame's hidden state `[C]`.
 
         `head` takes `[B, T, C]` to `[B, T, K]`; in the overlap of windows its answers are cross-faded too.
         """
-
-        def both(windows: Tensor) -> Tensor:
-            hidden = self._hidden(windows)
-            return torch.cat([self._score_hidden(hidden)[..., None], head(hidden)], dim=-1)
-
-        values = self._through(features, both)
+        pieces = self.stream(features.shape[1], lambda place: features[:, place], head)
+        values = torch.cat([values for _, values in pieces], dim=1)
         return values[..., 0], values[..., 1:]
 
-    def _through(self, features: Tensor, read: Callable[[Tensor], Tensor]) -> Tensor:
-        """`read` as `[B, T, D]` -> `[B, T, K]`, window by window where there are many frames."""
-        num_dense = features.shape[1]
-        if num_dense <= WINDOW:
-            return read(features)
-        starts = window_starts(num_dense)
-        total = weights = fade = None
-        for first in range(0, len(starts), WINDOWS_AT_ONCE):
-            batch = starts[first : first + WINDOWS_AT_ONCE]
-            windows = read(torch.cat([features[:, start : start + WINDOW] for start in batch]))
-            if total is None or weights is None or fade is None:
-                total = windows.new_zeros(len(features), num_dense, windows.shape[-1])
-                weights, fade = windows.new_zeros(num_dense, 1), _fade(windows)[:, None]
-            for start, values in zip(batch, windows.split(len(features)), strict=True):
-                place = slice(start, start + WINDOW)
-                total[:, place] = total[:, place] + values * fade
-                weights[place] += fade
-        assert total is not None and weights is not None
-        return total / weights
+    def stream(
+        self,
+        num_dense: int,
+        read: Callable[[slice], Tensor],
+        head: Callable[[Tensor], Tensor] | None = None,
+    ) -> Iterator[tuple[slice, Tensor]]:
+        """`forward` or, with a `head`, `read` of `T` frames that need not be in memory, piece by piece.
+
+        `read(place)` gives the class tokens `[B, n, D]` of some dense frames. Each answer is a place and what
+        is said of it, `[B, n, 1 + K]`: the score, then what the head says.
+        """
+
+        def both(tokens: Tensor) -> Tensor:
+            if head is None:
+                return self._score(tokens)[..., None]
+            hidden = self._hidden(tokens)
+            return torch.cat([self._score_hidden(hidden)[..., None], head(hidden)], dim=-1)
+
+        def windows(places: list[slice]) -> tuple[Tensor, ...]:
+            tokens = torch.cat([read(place) for place in places])
+            return both(tokens).split(len(tokens) // len(places))
+
+        return cross_faded(num_dense, windows)
 
     def forward_train(
         self,
@@ -181,131 +176,6 @@ class UrDmu(nn.Module):
     @property
     def _dtype(self) -> torch.dtype:
         return self.Amemory.memory_block.dtype
-
-
-class UrDmuScorer:
-    """Scores a video's class tokens with a trained `UrDmu`, in eval mode: the same features give the same
-    scores.
-
-    `path` is a `.safetensors` file or a released `.pth`, whose state dict is read without running any code in
-    it. A scorer that was trained with a class head keeps it under `class_head.*` in the same file:
-    `class_names` are then its classes, else None.
-
-    Raises:
-        ModelError: when the file is missing, damaged, or holds another network.
-    """
-
-    name = "urdmu"
-
-    def __init__(self, path: str | Path, *, device: str | torch.device = "cpu") -> None:
-        self.path = Path(path)
-        state = _read_state(self.path)
-        head = {name.removeprefix(PREFIX): state.pop(name) for name in list(state) if name.startswith(PREFIX)}
-        kernel = state.get("embedding.conv_1.0.weight")
-        if kernel is None or kernel.ndim != 3:
-            raise ModelError(
-                f"{self.path}: these are not the weights of a UR-DMU scorer (no embedding.conv_1.0.weight). "
-                "Give an anomaly scorer's .safetensors or .pth."
-            )
-        with torch.device("meta"):
-            self.network = UrDmu(int(kernel.shape[1]))
-        expected = {name: tuple(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        _refuse_other_shapes(
-            self.path, expected, {name: tuple(tensor.shape) for name, tensor in state.items()}
-        )
-        self.network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
-        self.network.to(device).eval().requires_grad_(False)
-        self._device = torch.device(device)
-        # What the confidence of its events is worth, where training has found that out.
-        self.calibration = Calibration.of_scorer(self.path)
-        self.class_names: ClassNames | None = None
-        self.class_head: ClassHead | None = None
-        if head:
-            self.class_names, self.class_head = _read_head(self.path, head)
-            self.class_head.to(device).eval().requires_grad_(False)
-
-    @property
-    def input_width(self) -> int | None:
-        """Width `D` of the class tokens it was trained on, read from the weights."""
-        return self.network.input_size
-
-    def score(self, features: Features) -> ScoreArray:
-        """Scores `[T]` float32 of `features.pooled[T, D]`.
-
-        Raises:
-            InputError: when the features are of another width.
-        """
-        self._refuse_other_width(features)
-        if not len(features):
-            return np.empty(0, dtype=np.float32)
-        with torch.inference_mode():
-            tokens = torch.tensor(features.pooled, device=self._device)
-            scores = self.network(tokens[None])[0]
-        result: ScoreArray = scores.float().cpu().numpy()
-        return result
-
-    def classify(self, features: Features) -> tuple[ScoreArray, npt.NDArray[np.float32]]:
-        """Scores `[T]` and, of the classes `class_names.all`, probabilities `[T, K]`, both float32.
-
-        Raises:
-            InputError: when the features are of another width.
-            ModelError: when the scorer has no class head.
-        """
-        self._refuse_other_width(features)
-        if self.class_names is None or self.class_head is None:
-            raise ModelError(f"{self.path}: this scorer was trained without a class head.")
-        if not len(features):
-            return np.empty(0, np.float32), np.empty((0, len(self.class_names)), np.float32)
-        scores, logits = self._read(features, self.class_head)
-        return scores.float().cpu().numpy(), logits.float().softmax(-1).cpu().numpy()
-
-    def states(self, features: Features) -> npt.NDArray[np.float16]:
-        """What the scorer makes of each frame among the others: `[T, C + 1 + K]` float16.
-
-        Hidden states, the score, and the probabilities of the classes where there is a class head.
-
-        Raises:
-            InputError: when the features are of another width.
-        """
-        self._refuse_other_width(features)
-        head = self.class_head
-        num_classes = 0 if self.class_names is None else len(self.class_names)
-        if not len(features):
-            return np.empty((0, CHANNELS + 1 + num_classes), np.float16)
-
-        def told(hidden: Tensor) -> Tensor:
-            return hidden if head is None else torch.cat([hidden, head(hidden).softmax(-1)], dim=-1)
-
-        scores, rest = self._read(features, told)
-        whole = torch.cat([rest[:, :CHANNELS], scores[:, None], rest[:, CHANNELS:]], dim=-1)
-        states: npt.NDArray[np.float16] = whole.half().cpu().numpy()
-        return states
-
-    @torch.inference_mode()
-    def _read(self, features: Features, head: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """Scores `[T]`, and what `head` says of each frame `[T, K]`."""
-        tokens = torch.tensor(features.pooled, device=self._device)
-        scores, said = self.network.read(tokens[None], head)
-        return scores[0], said[0]
-
-    def _refuse_other_width(self, features: Features) -> None:
-        if features.pooled.shape[1] != self.input_width:
-            raise InputError(
-                f"The scorer {self.path.name} was trained on class tokens of width {self.input_width}, but "
-                f"{features.encoder} gives {features.pooled.shape[1]}. Use the encoder it was trained with."
-            )
-
-
-def window_starts(num_dense: int) -> list[int]:
-    """First frames of the windows that cover `T` > 1,024 frames; the last one ends with the video."""
-    starts = list(range(0, num_dense - WINDOW, WINDOW - OVERLAP))
-    return [*starts, num_dense - WINDOW]
-
-
-def _fade(like: Tensor) -> Tensor:
-    """Weights `[WINDOW]` that rise linearly over the overlap, stay at 1 and fall; never 0."""
-    place = torch.arange(WINDOW, dtype=like.dtype, device=like.device)
-    return (torch.minimum(place, WINDOW - 1 - place) + 0.5).div(OVERLAP).clamp(max=1.0)
 
 
 class _Embedding(nn.Module):
@@ -451,53 +321,10 @@ class _Head(nn.Module):
         return y
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file. Give an anomaly scorer's .safetensors or .pth.")
-    state: Any
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+def __getattr__(name: str) -> Any:
+    # The scorer's first home: entry points and others name it here.
+    if name == "UrDmuScorer":
+        from holmesvau.ats.urdmu_scorer import UrDmuScorer
 
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ModelError(f"{path}: the scorer's weights cannot be read ({error}).") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise ModelError(
-            f"{path}: there is no table of weights in it. Give an anomaly scorer's .safetensors or .pth."
-        )
-    # Weights saved from a network spread over several GPUs carry this prefix.
-    return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
-
-
-def _read_head(path: Path, state: dict[str, Tensor]) -> tuple[ClassNames, ClassHead]:
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            names = ClassNames.from_metadata(file.metadata())
-        head = ClassHead(len(names))
-        head.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    except (RuntimeError, ModelError, OSError) as error:
-        raise ModelError(f"{path}: its class head cannot be used ({error}).") from error
-    return names, head
-
-
-def _refuse_other_shapes(
-    path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]
-) -> None:
-    missing, foreign = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    if missing or foreign:
-        problems = [
-            f"{what} {', '.join(names[:3])}"
-            for what, names in (("lacks", missing), ("has", foreign))
-            if names
-        ]
-        raise ModelError(f"{path}: these are not the weights of a UR-DMU scorer ({'; '.join(problems)}).")
-    for name, shape in expected.items():
-        if found[name] != shape:
-            raise ModelError(f"{path}: {name} has shape {found[name]}, a UR-DMU scorer's has {shape}.")
+        return UrDmuScorer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

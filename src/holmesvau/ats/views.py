@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from holmesvau.ats.features import HalfArray
+from holmesvau.ats.features import HalfArray, let_go
 from holmesvau.types import IndexArray
 
 FloatCells = npt.NDArray[np.float32]
@@ -64,6 +64,7 @@ def cuts(cells: HalfArray) -> IndexArray:
         unit = directions(cells[start - 1 : start + CHUNK])
         step = 1 - np.einsum("tpc,tpc->tp", unit[1:], unit[:-1])
         found.append(start + np.flatnonzero(np.quantile(step, 0.25, axis=1) > CUT))
+        let_go(cells)
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
@@ -71,6 +72,7 @@ def _usual_look(cells: HalfArray, start: int, end: int) -> FloatCells:
     """The median direction `[P, c]` of each place over frames spread over a stretch."""
     spread = np.unique(np.linspace(start, end - 1, min(LOOKS, end - start)).astype(np.int64))
     median = np.median(directions(cells[spread]), axis=0)
+    let_go(cells)
     look: FloatCells = median / np.maximum(np.linalg.norm(median, axis=-1, keepdims=True), 1e-6)
     return look
 
