@@ -1,11 +1,11 @@
 """The event-first sampler: every event gets a frame before the background gets its share.
 
 The paper's sampler (§4.2) spreads `N` frames over the mass `s + τ`, so the background weighs `T·τ` and drowns
-a short event in a long video. Here stretches that stand out of the curve are found first, at every length at
-once: a moving average of `w` frames is compared with its own median and spread over the whole video, so that
-a weak score held for a while counts as much as a strong one for an instant, and a scorer's noise, whatever
-its colour, sets its own bar. Frames are then dealt to the events, to a little context around each, and to the
-background, whose share does not grow with the length of the video.
+a short event in a long video. Here stretches that stand out of the curve are found first (`standing_out`).
+In a long video frames are then dealt to the events, to a little context around each, and to the background,
+whose share does not grow with the length of the video. In a short one the paper's frames are close enough to
+be a net that little slips through, whatever the scorer thinks of it: there they are kept, and only those that
+the net can spare move to events it has missed.
 
 Shape legend: `T` dense frames, `N` chosen frames.
 """
@@ -14,41 +14,36 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from holmesvau.ats.spread import apart, inverse_transform
+from holmesvau.ats.standing_out import EVENT, Landscape, Stretch
 from holmesvau.types import FloatArray, IndexArray
 
 # Dense frames `[start, end)`.
 Range = tuple[int, int]
 
-# A stretch whose mean does not rise this far above the background is calm, however even the background is.
-LEAST_EXCESS = 0.1
-# Least spread of a single normal score, beside 1 for independent noise: many equal scores must not shrink it
-# to 0.
-LEAST_SPREAD = 0.5
-# Standard deviations a stretch must stand out beyond what chance alone lifts the best of its length to: at
-# least so much to be looked at, and to be taken for an event.
-CANDIDATE, EVENT = -1.0, 1.0
 # Shares of the frames: at most this much for stretches that only may be events, at least that for the
 # background.
 DOUBTFUL_SHARE, BACKGROUND_SHARE = 0.75, 0.25
 # Context before and after an event: its length beside the event's, and the weight of its frames beside the
 # event's.
 CONTEXT_LENGTH, CONTEXT_WEIGHT = 0.5, 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Dense frames `[start, end)` that stand `strength` standard deviations above the best of chance."""
-
-    start: int
-    end: int
-    strength: float
+# Where there is a chosen frame for every so many dense frames (50 s of a scan by half-seconds), they are a
+# net.
+NET = 100
+# Of these at most this share moves to given events for their own sake, the rest as far as they stand out: of
+# the many that a weak scorer calls events in five minutes most are none.
+SURE_SHARE = 0.5
+# Worth more than any hole in the net.
+SURE = 1e6
+# Events that no stretch stands for, in a video: what a net is for, and how far stretches are not trusted.
+# Their lengths, each as likely as the others, are 2 s to a minute of a scan by half-seconds.
+HIDDEN = 1.0
+HIDDEN_LENGTHS = np.array([4, 8, 16, 32, 64, 128])
 
 
 def event_first(
@@ -56,111 +51,112 @@ def event_first(
 ) -> IndexArray:
     """Choose frames so that no event is missed for the length of the video it happens in.
 
-    Each event gets at least one frame, the strongest first where there are more events than frames; further
-    frames go to events in proportion to score and duration and to their context just before and after.
-    Stretches that are too weak to be called events get one frame each, of three quarters of the frames at
-    most. The background gets what the events leave, and a quarter where they would leave less. Within an
-    event, and outside of all, frames follow the density `s + tau`, so a calm video is covered evenly.
-    Positions `[N]` are rising and distinct; all `T` when there are no more than `N`.
+    Each event gets at least one frame, the strongest first where there are more events than frames; those
+    given in `events` come before those that are found here. In a long video further frames go to events in
+    proportion to score and duration and to their context just before and after; stretches that are too weak
+    to be called events get one frame each, of three quarters of the frames at most; the background gets what
+    the events leave, and a quarter where they would leave less. In a short one all frames follow the density
+    `s + tau` but those that must move for an event to be seen. Positions `[N]` are rising and distinct; all
+    `T` when there are no more than `N`.
     """
     num_dense = len(scores)
     if num_dense <= num_frames:
         return np.arange(num_dense, dtype=np.int64)
-    known = _heaviest_first(scores, events)
-    doubtful: list[Range] = []
-    for stretch in standing_out(scores, limit=num_frames):
-        found = (stretch.start, stretch.end)
-        if not any(_overlap(found, other) for other in known):
-            (known if stretch.strength >= EVENT else doubtful).append(found)
-    known = known[:num_frames]
-    doubtful = doubtful[: min(num_frames - len(known), int(num_frames * DOUBTFUL_SHARE))]
-    room = num_frames - len(known) - len(doubtful)
-    background = min(room, round(num_frames * BACKGROUND_SHARE)) if known else room
-    taken = np.zeros(num_dense, dtype=bool)
-    if known:
-        taken[_deal(scores, tau, known, len(known) + room - background)] = True
-    for start, end in doubtful:
+    landscape = Landscape(scores)
+    given = _strongest_first([landscape.of(start, end) for start, end in _joined(events)])
+    found = landscape.standing_out(num_frames)
+    if num_dense <= NET * num_frames:
+        return _mended_net(scores, tau, num_frames, given, found)
+    if len(given) > num_frames:
+        own = [stretch for stretch in found if not any(_overlap(stretch, other) for other in given)]
+        given, found = _strongest_first([*given, *own])[:num_frames], []
+    return _dealt(scores, tau, num_frames, given, found)
+
+
+def _dealt(
+    scores: FloatArray, tau: float, num_frames: int, given: list[Stretch], found: list[Stretch]
+) -> IndexArray:
+    """A long video: events first, then their context, what may be events, and the background."""
+    found = [part for stretch in found for part in _beside(stretch, given)]
+    events = [*given, *(stretch for stretch in found if stretch.strength >= EVENT)][:num_frames]
+    doubtful = [stretch for stretch in found if stretch.strength < EVENT]
+    doubtful = doubtful[: min(num_frames - len(events), int(num_frames * DOUBTFUL_SHARE))]
+    room = num_frames - len(events) - len(doubtful)
+    background = min(room, round(num_frames * BACKGROUND_SHARE)) if events else room
+    taken = np.zeros(len(scores), dtype=bool)
+    if events:
+        taken[_deal(scores, tau, _ranges(events), len(events) + room - background)] = True
+    for start, end in _ranges(doubtful):
         taken[_densest(scores, start, end)] = True
-    _cover(taken, scores + tau, [*known, *doubtful], num_frames)
+    _cover(taken, scores + tau, _ranges([*events, *doubtful]), num_frames)
     return np.flatnonzero(taken).astype(np.int64)
 
 
-def standing_out(scores: FloatArray, limit: int) -> list[Stretch]:
-    """Up to `limit` disjoint stretches that stand out of `scores[T]`, the strongest first.
+def _mended_net(
+    scores: FloatArray, tau: float, num_frames: int, given: list[Stretch], found: list[Stretch]
+) -> IndexArray:
+    """A short video: the frames of the density, of which the most dispensable ones move to what they miss."""
+    held = np.concatenate([[0.0], np.cumsum(scores + tau)])
+    chosen = apart(inverse_transform(scores + tau, num_frames), len(scores))
+    sure = max(1, int(num_frames * SURE_SHARE))
+    worth = [SURE * (number < sure) + stretch.likely for number, stretch in enumerate(given)]
+    worth += [stretch.likely for stretch in found]
+    wanted = sorted(zip(worth, [*given, *found], strict=True), key=lambda pair: -pair[0])
+    for value, stretch in wanted:
+        within = _inside(chosen, stretch)
+        if _inside(chosen, stretch, core=True).any() or (value > SURE and within.sum() > 1):
+            continue
+        loss = HIDDEN * _holes(chosen, held)
+        for other_value, other in wanted:
+            inside = _inside(chosen, other, core=True)
+            inside = inside if inside.any() else _inside(chosen, other)
+            if other is not stretch and inside.sum() == 1:
+                loss[inside] += other_value
+        # A frame at its border only moves inwards.
+        loss[within] = np.minimum(loss[within], 0.0) if within.sum() == 1 else loss[within]
+        spare = int(loss.argmin())
+        place = _densest(scores, *_heart(stretch, found))
+        if loss[spare] < value and place not in chosen:
+            chosen[spare] = place
+            chosen.sort()
+    return chosen
 
-    Averages of normal scores (quantiles of ranks, so that a scorer's own scale, skew and saturation do not
-    matter) over 1, 2, 3, 4, 6, 8, 12, … frames are each measured in robust standard deviations of themselves;
-    the strongest of any length comes first, and what touches it is left out.
-    """
-    excess = np.concatenate([[0.0], np.cumsum(scores - np.median(scores))])
-    normal = np.concatenate([[0.0], np.cumsum(_normal_scores(scores))])
-    peaks, noise = [], LEAST_SPREAD
-    for width in _widths(len(scores)):
-        found, noise = _peaks(normal, excess, width, noise)
-        peaks.append(found)
-    found = np.concatenate(peaks)
-    found = found[np.lexsort((found["start"], -found["strength"]))]
-    stretches: list[Stretch] = []
-    while len(found) and len(stretches) < limit:
-        best = Stretch(int(found["start"][0]), int(found["end"][0]), float(found["strength"][0]))
-        stretches.append(best)
-        # The windows' lengths are coarse: what is left of an event beside its window is not another event.
-        margin = 1 + (best.end - best.start) // 4
-        found = found[(found["start"] >= best.end + margin) | (found["end"] <= best.start - margin)]
-    return stretches
+
+def _heart(stretch: Stretch, found: Sequence[Stretch]) -> Range:
+    """What of a stretch stands out the most: its part of the strongest of those found in it."""
+    for other in found:
+        if _overlap(stretch, other):
+            return max(stretch.start, other.start), min(stretch.end, other.end)
+    return stretch.start, stretch.end
 
 
-def _widths(num_dense: int) -> list[int]:
-    """Window lengths in frames, two an octave, up to an eighth of the video: of longer ones there are too few
-    to know their spread.
-    """
-    longest = max(1, num_dense // 8)
-    octaves = [2**k for k in range(longest.bit_length())]
-    return [
-        width for power in octaves for width in dict.fromkeys((power, power * 3 // 2)) if width <= longest
+def _beside(stretch: Stretch, given: Sequence[Stretch]) -> list[Stretch]:
+    """The longest part of a stretch that no given event covers; none where that is not most of it."""
+    edges = [stretch.start, *(edge for other in _ranges(given) for edge in other), stretch.end]
+    edges = sorted({min(max(edge, stretch.start), stretch.end) for edge in edges})
+    free = [
+        Stretch(start, end, stretch.strength)
+        for start, end in pairwise(edges)
+        if 2 * (end - start) > stretch.end - stretch.start
     ]
+    return [part for part in free if not any(_overlap(part, other) for other in given)]
 
 
-def _normal_scores(scores: FloatArray) -> FloatArray:
-    """Each score replaced by the quantile of its rank in a standard normal distribution; equal scores stay
-    equal.
+def _holes(chosen: IndexArray, held: FloatArray) -> FloatArray:
+    """For each of `chosen[N]`, how likely a hidden event is one that it alone sees.
+
+    Events are of all the hidden lengths, and hide where the density is: `held[T + 1]` is its cumulative sum.
     """
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(counts) - counts / 2) / len(scores)
-    grid = np.linspace(-6, 6, 1201)
-    quantiles: FloatArray = np.interp(rank, [NormalDist().cdf(z) for z in grid], grid)
-    return quantiles[inverse]
-
-
-def _peaks(
-    normal: FloatArray, excess: FloatArray, width: int, noise: float
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.void]], float]:
-    """The strongest window of `width` frames that begins in each block of `width` frames, where it stands
-    out.
-
-    `normal[T + 1]` and `excess[T + 1]` are cumulative sums of normal scores and of the scores above their
-    median. `noise` is the spread of shorter windows times the root of their length; this length's is
-    returned.
-    """
-    mean = (normal[width:] - normal[:-width]) / width
-    # A quarter of the windows' length between samples loses nothing of their distribution. The spread is
-    # taken below the median only: what stands above it are the events. Noise that lasts averages out more
-    # slowly than independent noise, never faster.
-    low, middle = np.quantile(mean[:: max(1, width // 4)], [0.1587, 0.5])
-    noise = max(float(middle - low) * width**0.5, noise)
-    blocks = -(-len(mean) // width)
-    padded = np.full(blocks * width, -np.inf)
-    padded[: len(mean)] = mean
-    start = padded.reshape(blocks, width).argmax(axis=1) + np.arange(blocks) * width
-    # Short windows are many, so that chance alone lifts the best of them higher.
-    chance = np.sqrt(2 * np.log(max(1.0, len(mean) / width)))
-    strength = (mean[start] - middle) * (width**0.5 / noise) - chance
-    keep = (strength >= CANDIDATE) & (excess[start + width] - excess[start] >= LEAST_EXCESS * width)
-    peaks = np.empty(
-        int(keep.sum()), dtype=[("strength", np.float64), ("start", np.int64), ("end", np.int64)]
-    )
-    peaks["strength"], peaks["start"], peaks["end"] = strength[keep], start[keep], start[keep] + width
-    return peaks, noise
+    num_dense = len(held) - 1
+    lengths = np.unique(np.minimum(HIDDEN_LENGTHS, num_dense))
+    bounded = np.concatenate([[-1], chosen, [num_dense]])
+    before, own, after = (part[:, None] for part in (bounded[:-2], chosen, bounded[2:]))
+    first = np.maximum(before + 1, own - lengths + 1)
+    last = np.minimum(own, after - lengths)
+    shares = np.maximum(last - first + 1, 0) / (num_dense - lengths + 1)
+    dense = (held[bounded[2:]] - held[bounded[:-2] + 1]) / (bounded[2:] - bounded[:-2] - 1)
+    weighted: FloatArray = shares.mean(axis=1) * dense * (num_dense / max(float(held[-1]), 1e-9))
+    return weighted
 
 
 def _densest(scores: FloatArray, start: int, end: int) -> int:
@@ -179,7 +175,7 @@ def _deal(scores: FloatArray, tau: float, events: Sequence[Range], num_frames: i
     for (start, end), weight in zip(events, list(weights), strict=True):
         length = max(1, round((end - start) * CONTEXT_LENGTH))
         for side in ((max(0, start - length), start), (end, min(len(scores), end + length))):
-            if side[0] < side[1] and not any(_overlap(side, other) for other in claims):
+            if side[0] < side[1] and not any(side[0] < end and start < side[1] for start, end in claims):
                 claims.append(side)
                 weights.append(CONTEXT_WEIGHT * weight * (side[1] - side[0]) / (end - start))
     shares = [1] * len(events) + [0] * (len(claims) - len(events))
@@ -217,16 +213,31 @@ def _cover(taken: npt.NDArray[np.bool_], mass: FloatArray, events: Sequence[Rang
             taken[free[apart(inverse_transform(mass[free], missing), len(free))]] = True
 
 
-def _heaviest_first(scores: FloatArray, events: Sequence[Range]) -> list[Range]:
-    """Overlapping ranges joined, then sorted by the score they hold."""
+def _joined(events: Sequence[Range]) -> list[Range]:
+    """Overlapping ranges as one."""
     joined: list[Range] = []
     for start, end in sorted(events):
         if joined and start < joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
             joined.append((start, end))
-    return sorted(joined, key=lambda event: (-float(scores[event[0] : event[1]].sum()), event))
+    return joined
 
 
-def _overlap(one: Range, other: Range) -> bool:
-    return one[0] < other[1] and other[0] < one[1]
+def _strongest_first(stretches: Sequence[Stretch]) -> list[Stretch]:
+    return sorted(stretches, key=lambda stretch: (-stretch.strength, stretch.start))
+
+
+def _ranges(stretches: Sequence[Stretch]) -> list[Range]:
+    return [(stretch.start, stretch.end) for stretch in stretches]
+
+
+def _inside(chosen: IndexArray, stretch: Stretch, *, core: bool = False) -> npt.NDArray[np.bool_]:
+    """Which of the frames lie in a stretch or, since its borders are not sure, in the middle half of it."""
+    border = (stretch.end - stretch.start) // 4 if core else 0
+    inside: npt.NDArray[np.bool_] = (chosen >= stretch.start + border) & (chosen < stretch.end - border)
+    return inside
+
+
+def _overlap(one: Stretch, other: Stretch) -> bool:
+    return one.start < other.end and other.start < one.end
