@@ -30,7 +30,7 @@ def encoder() -> FovealEncoder:
 @pytest.mark.parametrize("square", [(40, 60), (500, 250), (300, 10), (580, 300)])
 def test_the_window_is_where_something_moves(square):
     traces = fovea.thumbnails(np.stack([*[scene()] * 6, scene(square)]))
-    window = fovea.glance(traces[-1], traces[:-1], ASPECT).window
+    window = fovea.glance(traces[-1], traces[:-1], ASPECT).windows[0]
     assert window.left * 640 <= square[0] + 10 and window.right * 640 >= square[0] + 50
     assert window.top * 360 <= square[1] + 10 and window.bottom * 360 >= square[1] + 50
     assert (window.bottom - window.top) * 360 < 150
@@ -38,7 +38,7 @@ def test_the_window_is_where_something_moves(square):
 
 def test_what_lies_still_is_still_looked_at():
     traces = fovea.thumbnails(np.stack([*[scene()] * 20, *[scene((500, 250))] * 8]))
-    window = fovea.glance(traces[-1], traces[:-1], ASPECT).window
+    window = fovea.glance(traces[-1], traces[:-1], ASPECT).windows[0]
     assert window.left > 0.7 and window.top > 0.6
 
 
@@ -46,7 +46,7 @@ def test_what_lies_still_is_still_looked_at():
 def test_nothing_moves_when_only_the_light_changes(light):
     traces = fovea.thumbnails(np.stack([*[scene()] * 6, scene(light=light)]))
     glance = fovea.glance(traces[-1], traces[:-1], ASPECT)
-    assert glance.window.top < 0.2 and glance.window.bottom > 0.8
+    assert all(window.top < 0.2 and window.bottom > 0.8 for window in glance.windows)
     assert glance.numbers[:4] == pytest.approx(0, abs=1e-4)
     assert glance.numbers[10] == pytest.approx(4 * light / 255, abs=0.02)
 
@@ -54,7 +54,8 @@ def test_nothing_moves_when_only_the_light_changes(light):
 def test_the_first_frame_has_no_motion_and_a_window_in_the_middle():
     trace = fovea.thumbnails(scene((40, 60))[None])
     glance = fovea.glance(trace[0], trace[:0], ASPECT)
-    assert glance.window.left + glance.window.right == pytest.approx(1, abs=0.05)
+    for window in glance.windows:
+        assert window.left + window.right == pytest.approx(1, abs=0.05)
     assert np.isfinite(glance.numbers).all() and len(glance.numbers) == fovea.MOTION
 
 
@@ -66,26 +67,47 @@ def test_the_window_comes_back_from_the_numbers(aspect):
         top, left = rng.integers(0, 30), rng.integers(0, 58)
         traces[-1, :, top : top + 6, left : left + 6] += 1
         glance = fovea.glance(traces[-1], traces[:-1], aspect)
-        again = fovea.window_of(glance.numbers.astype(np.float16), aspect)
-        assert again == glance.window
+        again = fovea.windows_of(glance.numbers.astype(np.float16), aspect)
+        assert again == glance.windows
 
 
-def test_both_looks_and_the_numbers_stand_side_by_side(encoder):
+def test_each_of_two_places_where_something_moves_gets_a_window():
+    before, after = scene(), scene((40, 60))
+    after[250:310, 500:560] = (30, 30, 220)
+    traces = fovea.thumbnails(np.stack([*[before] * 6, after]))
+    windows = fovea.glance(traces[-1], traces[:-1], ASPECT).windows
+    for left, top in ((40, 60), (500, 250)):
+        assert any(
+            w.left * 640 <= left + 10
+            and w.right * 640 >= left + 50
+            and w.top * 360 <= top + 10
+            and w.bottom * 360 >= top + 50
+            for w in windows[:2]
+        )
+    third = windows[2]
+    assert third.left + third.right == pytest.approx(1, abs=0.05) and third.bottom - third.top > 0.7
+
+
+def test_all_looks_and_the_numbers_stand_side_by_side(encoder):
     frames = np.stack([*[scene()] * 3, scene((500, 250))])
     encoded = encoder.encode(frames)
-    whole, window, numbers = foveal.parts(encoded.pooled)
+    views, numbers = foveal.parts(encoded.pooled)
     plain = EfficientNetEncoder(threads=1)
     assert encoded.pooled.shape == (4, encoder.width)
     glance = fovea.glance(encoded.trace[3], encoded.trace[:3], ASPECT)
-    looks = [np.asarray(view) for view in fovea.views(frames[3], glance.window, 224)]
-    expected = plain.encode(np.stack(looks))
-    assert np.array_equal(whole[3], expected.pooled[0])
-    assert np.array_equal(window[3], expected.pooled[1])
+    whole, closes = fovea.views(frames[3], glance.windows, whole=224, close=128)
+    expected = plain.encode(whole[None])
+    assert np.array_equal(views[3, 0], expected.pooled[0])
+    assert np.array_equal(views[3, 1:], plain.pooled(np.stack(closes)))
     assert np.array_equal(numbers[3], glance.numbers.astype(np.float16))
     assert np.array_equal(encoded.cells[3], expected.cells[0])
-    maps = encoder.maps(frames[3:], numbers[3:])
-    assert maps.shape == (1, 2, 7, 7, 1280)
-    assert maps[0, 0].mean((0, 1)) == pytest.approx(whole[3], abs=2e-3)
+    assert np.array_equal(encoder.views(frames[3:], numbers[3:])[0], views[3])
+
+
+def test_torch_looks_at_windows_as_onnx_does(encoder):
+    frames = np.stack([*[scene()] * 3, scene((500, 250))])
+    there = FovealEncoder(runtime="torch", threads=1).encode(frames).pooled.astype(np.float32)
+    assert there == pytest.approx(encoder.encode(frames).pooled.astype(np.float32), abs=0.02)
 
 
 def test_a_frame_depends_on_those_before_and_on_nothing_else(encoder):
@@ -142,5 +164,6 @@ def test_every_window_is_found_again_from_its_numbers(aspect: float) -> None:
             moved = thumbnail.copy()
             moved[:, centre[0] : centre[0] + size, centre[1] : centre[1] + size] = 0.8
             glance = fovea.glance(moved, thumbnail[None], aspect)
-            again = fovea.window_of(glance.numbers.astype(np.float16), aspect)
-            assert again == glance.window and again.right <= 1 and again.bottom <= 1
+            again = fovea.windows_of(glance.numbers.astype(np.float16), aspect)
+            assert again == glance.windows
+            assert all(window.right <= 1 and window.bottom <= 1 for window in again)

@@ -9,10 +9,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from holmesvau.ats import foveal
+from holmesvau.ats import fovea, foveal
 from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.features import Features
 from holmesvau.ats.foveal import FovealEncoder
+from holmesvau.ats.looking import PREFIX as LOOKING
+from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import UrDmu
 from holmesvau.errors import InputError, MissingPartError, ModelError
 from holmesvau.types import FrameBatch
@@ -58,10 +60,10 @@ def test_it_is_a_vision_language_model(model: Tiny, frames: FrameBatch) -> None:
     checked: VisionLanguageModel = model
     assert checked.name == "tiny" and checked.num_frames == 8
     visual = checked.encode(frames)
-    assert visual.tokens.shape == (4, 7, 576)
+    assert visual.tokens.shape == (4, 5, 576)
     assert visual.index.tolist() == frames.index.tolist()
     info = checked.info()
-    assert info["backend"] == "tiny" and info["tokens_per_frame"] == 7
+    assert info["backend"] == "tiny" and info["tokens_per_frame"] == 5
     # SmolLM2-135M and a projector of nearly two million.
     assert 136_000_000 < info["parameters"] < 137_000_000
 
@@ -133,7 +135,7 @@ def test_the_prompt_is_smollm2s_own_chat_format(model: Tiny) -> None:
     )
     ours = model.speaker.law.prompt("Why?", 2, [("What?", "A fire.")])
     assert ours == template
-    assert ours.count(prompts.IMAGE_TOKEN) == 14 and "Frame2: <IMG_CONTEXT>" in ours and "<img>" not in ours
+    assert ours.count(prompts.IMAGE_TOKEN) == 10 and "Frame2: <IMG_CONTEXT>" in ours and "<img>" not in ours
 
 
 @needs_smollm2
@@ -261,14 +263,27 @@ def test_every_view_and_the_state_become_a_token() -> None:
     assert changed[:, 3].any() and not changed[:, :3].any()
 
 
+def test_the_classes_become_their_words() -> None:
+    projector = Projector(4, 5, 6, views=3, classes=slice(2, 5))
+    assert projector.words is not None
+    torch.nn.init.normal_(projector.words)
+    states = torch.tensor([[0.3, -1.0, 0.0, 1.0, 0.0], [0.3, -1.0, 0.5, 0.5, 0.0]])
+    tokens = projector(torch.randn(2, 3, 4), states)
+    assert tokens.shape == (2, 5, 6)
+    torch.testing.assert_close(tokens[0, 4], projector.words[1])
+    torch.testing.assert_close(tokens[1, 4], projector.words[:2].mean(0))
+
+
 @needs_smollm2
 def test_what_the_scan_knows_of_a_frame_is_read(tmp_path: Path) -> None:
     """The window where something moves, and the scorer's states among the frames around."""
     torch.manual_seed(0)
-    network = UrDmu(FovealEncoder.width)
+    looking = Looking()
+    network = UrDmu(looking.width)
     head = ClassHead(3)
     names = ClassNames(("Fighting", "Fall"))
     state = {**network.state_dict(), **{PREFIX + name: w for name, w in head.state_dict().items()}}
+    state |= {LOOKING + name: w for name, w in looking.state_dict().items()}
     save_file(state, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
     model = Tiny.create(scorer=tmp_path / "scorer.safetensors", device="cpu", dtype="float32")
     assert model.config.classes == 3
@@ -280,13 +295,18 @@ def test_what_the_scan_knows_of_a_frame_is_read(tmp_path: Path) -> None:
     dense = Features(index, index / 10, encoded.pooled, encoded.cells, 0.5, FovealEncoder.name)
     frames = FrameBatch(pictures[[4, 8]], index[[4, 8]], index[[4, 8]] / 10)
     known = model.prepare(frames, dense)
-    assert known["pictures"].shape == (2, 6, 1280) and known["states"].shape == (2, 512 + 1 + 3 + 26)
-    whole, window, numbers = foveal.parts(encoded.pooled[[4, 8]])
-    np.testing.assert_allclose(known["pictures"][:, 5], whole, atol=5e-3)
-    np.testing.assert_allclose(known["pictures"][:, 4], window, atol=5e-3)
-    np.testing.assert_array_equal(known["states"][:, -26:], numbers)
-    scores = network.eval()(torch.from_numpy(encoded.pooled)[None])[0, [4, 8]]
+    motion = fovea.MOTION
+    assert known["pictures"].shape == (2, 4, 1280) and known["states"].shape == (2, 512 + 1 + 3 + motion)
+    views, numbers = foveal.parts(encoded.pooled[[4, 8]])
+    np.testing.assert_array_equal(known["pictures"], views)
+    np.testing.assert_array_equal(known["states"][:, -motion:], numbers)
+    tokens = looking.eval()(torch.from_numpy(encoded.pooled).float()[None])
+    scores = network.eval()(tokens)[0, [4, 8]]
     np.testing.assert_allclose(known["states"][:, 512], scores.detach().numpy(), atol=2e-3)
+    # A frame between two dense ones is looked at anew, where the one before it was looked at.
+    between = model.prepare(FrameBatch(pictures[[5]], index[[4]] + 2, index[[4]] / 10 + 0.2), dense)
+    np.testing.assert_array_equal(between["states"], known["states"][:1])
+    assert not np.array_equal(between["pictures"], known["pictures"][:1])
     assert not np.array_equal(known["pictures"], model.prepare(frames)["pictures"])
     again = Tiny.from_pretrained(model.save_pretrained(tmp_path / "model"), device="cpu", dtype="float32")
     # The projector is kept in half precision.

@@ -178,7 +178,8 @@ def _torch_layer(part: Folded) -> nn.Sequential:
 def onnx_model(folded: list[list[Folded]], projection: FloatWeights) -> bytes:
     """The same network as an ONNX graph, serialised.
 
-    Input `frames[B, 224, 224, 3]` uint8; outputs `pooled[B, D]`, `cells[B, 7, 7, c]`, `map[B, D, 7, 7]`.
+    Input `frames[B, 224, 224, 3]` uint8; outputs `pooled[B, D]`, `cells[B, 7, 7, c]`, `map[B, D, 7, 7]`. Other
+    squares of a multiple of 32 pixels go through as well, with maps of as many places.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -216,18 +217,18 @@ def onnx_model(folded: list[list[Folded]], projection: FloatWeights) -> bytes:
     cells = node("Conv", [x, constant("projection", projection.T[:, :, None, None])], "signatures")
     node("Transpose", [cells], "cells", perm=[0, 2, 3, 1])
 
-    def value(name: str, kind: int, *dims: int) -> Any:
+    def value(name: str, kind: int, *dims: int | str) -> Any:
         return helper.make_tensor_value_info(name, kind, ["B", *dims])
 
     width = projection.shape[1]
     graph = helper.make_graph(
         nodes,
         "efficientnet-lite0",
-        [value("frames", TensorProto.UINT8, PIXELS, PIXELS, 3)],
+        [value("frames", TensorProto.UINT8, "pixels", "pixels", 3)],
         [
             value("pooled", TensorProto.FLOAT, CHANNELS),
-            value("cells", TensorProto.FLOAT, GRID, GRID, width),
-            value("map", TensorProto.FLOAT, CHANNELS, GRID, GRID),
+            value("cells", TensorProto.FLOAT, "grid", "grid", width),
+            value("map", TensorProto.FLOAT, CHANNELS, "grid", "grid"),
         ],
         constants,
     )
@@ -305,6 +306,11 @@ class EfficientNetEncoder:
         pooled, cells = self._network.run(_fitted(frames), ("pooled", "cells"))
         return Encoded(pooled, cells)
 
+    def pooled(self, pictures: npt.NDArray[np.uint8]) -> HalfArray:
+        """Class tokens `[B, 1280]` of `pictures[B, S, S, 3]` uint8 as they are, `S` a multiple of 32."""
+        found: HalfArray = self._network.run(np.ascontiguousarray(pictures), ("pooled",))[0]
+        return found
+
     def maps(self, frames: npt.NDArray[np.uint8]) -> tuple[HalfArray, HalfArray]:
         """`pooled[B, 1280]` and the whole map `[B, 7, 7, 1280]`, both float16, in one pass; see `encode`."""
         pooled, whole = self._network.run(_fitted(frames), ("pooled", "map"))
@@ -323,7 +329,7 @@ class _Onnx:
             onnx_model(folded, projection), options, providers=["CPUExecutionProvider"]
         )
 
-    def run(self, frames: npt.NDArray[np.uint8], outputs: tuple[str, str]) -> list[HalfArray]:
+    def run(self, frames: npt.NDArray[np.uint8], outputs: tuple[str, ...]) -> list[HalfArray]:
         return [array.astype(np.float16) for array in self._session.run(list(outputs), {"frames": frames})]
 
 
@@ -347,12 +353,12 @@ class _Torch:
             raise ModelError(f"The encoder cannot run on {device} ({error}). Use device='cpu'.") from error
 
     @torch.inference_mode()
-    def run(self, frames: npt.NDArray[np.uint8], outputs: tuple[str, str]) -> list[HalfArray]:
+    def run(self, frames: npt.NDArray[np.uint8], outputs: tuple[str, ...]) -> list[HalfArray]:
         """Always in blocks of one size: torch picks kernels by the batch, and they round differently."""
-        made: list[list[HalfArray]] = [[], []]
+        made: list[list[HalfArray]] = [[] for _ in outputs]
         for start in range(0, max(1, len(frames)), self._block):
             real = torch.from_numpy(frames[start : start + self._block])
-            block = torch.zeros(self._block, PIXELS, PIXELS, 3, dtype=torch.uint8)
+            block = torch.zeros(self._block, *frames.shape[1:], dtype=torch.uint8)
             block[: len(real)] = real
             whole = self._network(block.to(self._device))
             for kept, name in zip(made, outputs, strict=True):

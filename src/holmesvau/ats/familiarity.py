@@ -5,13 +5,13 @@ The training features are described by their mean, their deviations, the directi
 and how much is left over. A frame's distance is 1 on average over the training frames; a video's is the
 median of its frames', so that an event in a familiar scene does not make the scene unfamiliar.
 
-Shape legend: `T` dense frames, `D` feature width, `k` directions, `V` videos.
+Shape legend: `T` dense frames, `D` feature width, `F` features looked at, `k` directions, `V` videos.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ SMALLEST_DEVIATION = 1e-3
 # Variance, in deviations, that every direction has at least: smaller differences say nothing.
 NOISE = 0.01
 _FRAMES_AT_ONCE = 4096
+_ITERATIONS = 24
 _ARRAYS = ("mean", "deviation", "directions", "variances", "rest", "video_distances", "limit")
 
 
@@ -37,9 +38,9 @@ _ARRAYS = ("mean", "deviation", "directions", "variances", "rest", "video_distan
 class Familiarity:
     """The description of the training features, and the limit up to which a video counts as familiar.
 
-    `mean[D]` and `deviation[D]`; in units of deviations the orthonormal `directions[k, D]`, the
-    `variances[k]` along them and the variance `rest` in all others together; `video_distances[V]`, rising, of
-    the videos that `limit` was set on: `nan` before `calibrated`.
+    `mean[D]` and `deviation[D]`; of the first `F` features, in units of deviations, the orthonormal
+    `directions[k, F]`, the `variances[k]` along them and the variance `rest` in all others together;
+    `video_distances[V]`, rising, of the videos that `limit` was set on: `nan` before `calibrated`.
     """
 
     mean: FloatArray
@@ -51,42 +52,53 @@ class Familiarity:
     limit: float
 
     @classmethod
-    def fit(cls, features: Iterable[npt.NDArray[np.floating]], directions: int = DIRECTIONS) -> Familiarity:
+    def fit(
+        cls,
+        features: Iterable[npt.NDArray[np.floating]],
+        directions: int = DIRECTIONS,
+        *,
+        leading: int | None = None,
+    ) -> Familiarity:
         """Describe training features, given as arrays `[T, D]` of any number of frames each, in one pass.
 
-        At most `directions` are kept, fewer where there are not as many frames or features.
+        At most `directions` are kept, fewer where there are not as many frames or features. The first
+        `leading` features are looked at (all when None).
 
         Raises:
             InputError: when there are fewer than two frames, or arrays of several widths.
         """
-        count, shift, total, outer = 0, None, None, None
+        count, shift, total, squares, outer = 0, None, None, None, None
         for frames in features:
             for start in range(0, len(frames), _FRAMES_AT_ONCE):
                 part = np.asarray(frames[start : start + _FRAMES_AT_ONCE], np.float64)
-                if shift is None or total is None or outer is None:
+                if shift is None or total is None or squares is None or outer is None:
                     # Sums of squares of far-off numbers lose digits: count from the first frames' mean.
                     shift = part.mean(0)
-                    total, outer = np.zeros(part.shape[1]), np.zeros((part.shape[1],) * 2)
+                    total, squares = np.zeros(part.shape[1]), np.zeros(part.shape[1])
+                    outer = np.zeros((min(leading or part.shape[1], part.shape[1]),) * 2)
                 if part.shape[1] != len(shift):
                     raise InputError(
                         f"Features of widths {len(shift)} and {part.shape[1]} do not go together."
                     )
                 part = part - shift
-                count, total, outer = count + len(part), total + part.sum(0), outer + part.T @ part
-        if count < 2 or shift is None or total is None or outer is None:
+                looked = part[:, : len(outer)]
+                count, total = count + len(part), total + part.sum(0)
+                squares, outer = squares + np.square(part).sum(0), outer + looked.T @ looked
+        if count < 2 or shift is None or total is None or squares is None or outer is None:
             raise InputError(f"{count} frames do not tell what is familiar. Give more videos.")
         centre = total / count
-        covariance = outer / count - np.outer(centre, centre)
-        deviation = np.sqrt(np.maximum(covariance.diagonal(), SMALLEST_DEVIATION**2))
-        variances, vectors = np.linalg.eigh(covariance / np.outer(deviation, deviation))
-        kept = min(directions, count - 1, len(deviation) - 1) or 1
-        variances, vectors = variances[::-1], vectors[:, ::-1]
+        deviation = np.sqrt(np.maximum(squares / count - np.square(centre), SMALLEST_DEVIATION**2))
+        width = len(outer)
+        covariance = outer / count - np.outer(centre[:width], centre[:width])
+        scaled = covariance / np.outer(deviation[:width], deviation[:width])
+        kept = min(directions, count - 1, width - 1) or 1
+        variances, vectors = _main_directions(scaled, kept)
         return cls(
             mean=shift + centre,
             deviation=deviation,
-            directions=np.ascontiguousarray(vectors[:, :kept].T),
-            variances=np.maximum(variances[:kept], 0.0) + NOISE,
-            rest=max(float(variances[kept:].sum()), 0.0) + NOISE * (len(deviation) - kept),
+            directions=np.ascontiguousarray(vectors.T),
+            variances=np.maximum(variances, 0.0) + NOISE,
+            rest=max(float(scaled.trace() - variances.sum()), 0.0) + NOISE * (width - kept),
             video_distances=np.zeros(0),
             limit=float("nan"),
         )
@@ -99,20 +111,20 @@ class Familiarity:
         Raises:
             InputError: when there are no videos, or `within` is not a share.
         """
+        return self.limited([self.distance(video) for video in videos if len(video)], within)
+
+    def limited(self, distances: Sequence[float], within: float = WITHIN) -> Familiarity:
+        """The same with the limit set on the distances of videos: `within` of them pass.
+
+        Raises:
+            InputError: when there are no videos, or `within` is not a share.
+        """
         if not 0 < within <= 1:
             raise InputError(f"within = {within}: give a share above 0, at most 1.")
-        distances = np.sort([self.distance(video) for video in videos if len(video)])
         if not len(distances):
             raise InputError("No videos to set the limit of familiarity on.")
-        return Familiarity(
-            self.mean,
-            self.deviation,
-            self.directions,
-            self.variances,
-            self.rest,
-            distances,
-            float(np.quantile(distances, within)),
-        )
+        rising = np.sort(np.asarray(distances, np.float64))
+        return replace(self, video_distances=rising, limit=float(np.quantile(rising, within)))
 
     @property
     def width(self) -> int:
@@ -138,7 +150,9 @@ class Familiarity:
         )
 
     def _distances(self, features: npt.NDArray[np.floating]) -> FloatArray:
-        z = (np.asarray(features, np.float64) - self.mean) / self.deviation
+        looked = self.directions.shape[1]
+        z = np.asarray(features[:, :looked], np.float64) - self.mean[:looked]
+        z /= self.deviation[:looked]
         let_go(features)
         along = z @ self.directions.T
         outside = np.maximum(np.square(z).sum(1) - np.square(along).sum(1), 0.0)
@@ -195,3 +209,20 @@ class Familiarity:
             raise ModelError(f"{path}: not the familiarity of a scorer (it lacks {', '.join(missing)}).")
         numbers = {name: float(arrays.pop(name)) for name in ("rest", "limit")}
         return cls(**{name: arrays[name] for name in _ARRAYS if name in arrays}, **numbers)  # type: ignore[arg-type]
+
+
+def _main_directions(covariance: FloatArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """The largest variances `[k]` of a covariance `[F, F]`, falling, and their directions `[F, k]`.
+
+    By subspace iteration where few of many are wanted: all of 2,560 take minutes, and none asks for them.
+    """
+    width = len(covariance)
+    wide = count + 16
+    if wide * 4 > width:
+        variances, vectors = np.linalg.eigh(covariance)
+        return variances[::-1][:count], vectors[:, ::-1][:, :count]
+    space = np.random.default_rng(0).standard_normal((width, wide))
+    for _ in range(_ITERATIONS):
+        space = np.linalg.qr(covariance @ space)[0]
+    variances, inner = np.linalg.eigh(space.T @ covariance @ space)
+    return variances[::-1][:count], (space @ inner)[:, ::-1][:, :count]

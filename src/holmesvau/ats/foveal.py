@@ -1,13 +1,15 @@
-"""The encoder that looks twice: EfficientNet-Lite0 on all of a frame and on the place where something moves.
+"""The encoder that looks closer: EfficientNet-Lite0 on all of a frame and on the places where something moves.
 
-Class tokens `pooled[B, 2·1280 + S]`: the whole picture, the window that `fovea` found in it, and the numbers
-of motion. Twice the work of one look, and what tells a blow from an embrace: see
-`benchmarks/results/encoder.md`.
+Class tokens `pooled[B, V·1280 + S]`: the whole picture, the windows that `fovea` found in it, and the numbers
+of motion. Windows are looked at in 128 pixels, which is what a camera's picture has there: three of them cost
+as much as one more look at the whole. What they are worth: `benchmarks/results/encoder.md`.
 
-Shape legend: `B` frames, `K` traces of the frames before, `S` numbers of motion.
+Shape legend: `B` frames, `K` traces of the frames before, `V` views of a frame, `S` numbers of motion.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +19,20 @@ from holmesvau.ats.efficientnet import CHANNELS, GRID, PIXELS, SIGNATURE, Effici
 from holmesvau.ats.features import Encoded, HalfArray
 from holmesvau.errors import InputError
 
-# Pictures are read no larger than this: a window of a quarter of it still fills the encoder's 224 pixels.
+# Pictures are read no larger than this: a window of a quarter of it still fills the pixels it is given.
 LONGEST_SIDE = 640
+CLOSE = 128
+# The whole picture, then its windows.
+VIEWS = 1 + fovea.WINDOWS
 # Changes when the same picture would be looked at in another way.
-_VERSION = 1
+_VERSION = 2
 
 
 class FovealEncoder:
     """The `Encoder` of `ats.features` with a fovea; arguments and errors as `EfficientNetEncoder`."""
 
     name = "efficientnet-lite0-fovea"
-    width = 2 * CHANNELS + fovea.MOTION
+    width = VIEWS * CHANNELS + fovea.MOTION
     cells_shape = (GRID, GRID, SIGNATURE)
     memory = fovea.MEMORY
 
@@ -42,7 +47,7 @@ class FovealEncoder:
         return max(1, round(width * shrink)), max(1, round(height * shrink))
 
     def encode(self, frames: npt.NDArray[np.uint8], before: npt.NDArray[np.float32] | None = None) -> Encoded:
-        """Both looks at `frames[B, H, W, 3]` uint8; `before[K, 3, h, w]` are the last frames' traces.
+        """All looks at `frames[B, H, W, 3]` uint8; `before[K, 3, h, w]` are the last frames' traces.
 
         Raises:
             InputError: when the array is not `[B, H, W, 3]` uint8.
@@ -63,28 +68,33 @@ class FovealEncoder:
             fovea.glance(known[i], known[max(0, i - self.memory) : i], aspect)
             for i in range(first, len(known))
         ]
-        pictures = _both(frames, [glance.window for glance in glances])
-        looked = self._encoder.encode(pictures)
+        views, cells = self._looked(frames, [glance.windows for glance in glances])
         numbers = np.stack([glance.numbers for glance in glances]).astype(np.float16)
-        pooled = np.concatenate([looked.pooled[0::2], looked.pooled[1::2], numbers], axis=1)
-        return Encoded(pooled, np.ascontiguousarray(looked.cells[0::2]), trace)
+        return Encoded(np.concatenate([views.reshape(len(frames), -1), numbers], axis=1), cells, trace)
 
-    def maps(self, frames: npt.NDArray[np.uint8], numbers: npt.NDArray[np.floating]) -> HalfArray:
-        """Maps `[B, 2, 7, 7, 1280]` of the whole and of the window that `numbers[B, S]` name."""
+    def views(self, frames: npt.NDArray[np.uint8], numbers: npt.NDArray[np.floating]) -> HalfArray:
+        """`[B, V, 1280]`: the whole of each frame and the windows that `numbers[B, S]` name.
+
+        With the frame's own numbers they are the ones in its class token.
+        """
         aspect = frames.shape[2] / frames.shape[1]
-        pictures = _both(frames, [fovea.window_of(row, aspect) for row in numbers])
-        maps = self._encoder.maps(pictures)[1]
-        return maps.reshape(len(frames), 2, GRID, GRID, CHANNELS)
+        return self._looked(frames, [fovea.windows_of(row, aspect) for row in numbers])[0]
+
+    def _looked(
+        self, frames: npt.NDArray[np.uint8], windows: Sequence[Sequence[fovea.Window]]
+    ) -> tuple[HalfArray, HalfArray]:
+        """Views `[B, V, 1280]` and the signatures of the whole."""
+        wholes = np.empty((len(frames), PIXELS, PIXELS, 3), np.uint8)
+        closes = np.empty((len(frames), fovea.WINDOWS, CLOSE, CLOSE, 3), np.uint8)
+        for row, (frame, found) in enumerate(zip(frames, windows, strict=True)):
+            wholes[row], closes[row] = fovea.views(frame, found, whole=PIXELS, close=CLOSE)
+        whole = self._encoder.encode(wholes)
+        close = self._encoder.pooled(closes.reshape(-1, CLOSE, CLOSE, 3))
+        views = np.concatenate([whole.pooled[:, None], close.reshape(len(frames), -1, CHANNELS)], axis=1)
+        return views, whole.cells
 
 
-def _both(frames: npt.NDArray[np.uint8], windows: list[fovea.Window]) -> npt.NDArray[np.uint8]:
-    """`[2B, 224, 224, 3]`: each frame and its window, one after the other."""
-    pictures = np.empty((2 * len(frames), PIXELS, PIXELS, 3), np.uint8)
-    for row, (frame, window) in enumerate(zip(frames, windows, strict=True)):
-        pictures[2 * row], pictures[2 * row + 1] = fovea.views(frame, window, PIXELS)
-    return pictures
-
-
-def parts(pooled: npt.NDArray[np.floating]) -> tuple[HalfArray, HalfArray, HalfArray]:
-    """What class tokens `pooled[T, D]` of this encoder consist of: whole, window, numbers of motion."""
-    return pooled[:, :CHANNELS], pooled[:, CHANNELS : 2 * CHANNELS], pooled[:, 2 * CHANNELS :]
+def parts(pooled: npt.NDArray[np.floating]) -> tuple[HalfArray, HalfArray]:
+    """What class tokens `pooled[T, D]` of this encoder consist of: views `[T, V, 1280]`, numbers `[T, S]`."""
+    views, numbers = pooled[:, : VIEWS * CHANNELS], pooled[:, VIEWS * CHANNELS :]
+    return views.reshape(len(pooled), VIEWS, CHANNELS), numbers

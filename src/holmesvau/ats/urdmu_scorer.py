@@ -17,6 +17,8 @@ from torch import Tensor
 from holmesvau.ats.calibration import Calibration
 from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.features import Features, let_go
+from holmesvau.ats.looking import PREFIX as LOOKING
+from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import CHANNELS, UrDmu
 from holmesvau.errors import InputError, ModelError
 from holmesvau.types import ScoreArray
@@ -28,7 +30,8 @@ class UrDmuScorer:
 
     `path` is a `.safetensors` file or a released `.pth`, whose state dict is read without running any code in
     it. A scorer that was trained with a class head keeps it under `class_head.*` in the same file:
-    `class_names` are then its classes, else None.
+    `class_names` are then its classes, else None. One for an encoder of several views keeps what makes one
+    token of them under `looking.*`.
 
     Raises:
         ModelError: when the file is missing, damaged, or holds another network.
@@ -39,7 +42,7 @@ class UrDmuScorer:
     def __init__(self, path: str | Path, *, device: str | torch.device = "cpu") -> None:
         self.path = Path(path)
         state = _read_state(self.path)
-        head = {name.removeprefix(PREFIX): state.pop(name) for name in list(state) if name.startswith(PREFIX)}
+        head, looking = _taken(state, PREFIX), _taken(state, LOOKING)
         kernel = state.get("embedding.conv_1.0.weight")
         if kernel is None or kernel.ndim != 3:
             raise ModelError(
@@ -62,11 +65,15 @@ class UrDmuScorer:
         if head:
             self.class_names, self.class_head = _read_head(self.path, head)
             self.class_head.to(device).eval().requires_grad_(False)
+        self.looking: Looking | None = None
+        if looking:
+            self.looking = _read_looking(self.path, looking, self.network.input_size)
+            self.looking.to(device).eval().requires_grad_(False)
 
     @property
     def input_width(self) -> int | None:
         """Width `D` of the class tokens it was trained on, read from the weights."""
-        return self.network.input_size
+        return self.network.input_size if self.looking is None else len(self.looking.mean)
 
     def score(self, features: Features) -> ScoreArray:
         """Scores `[T]` float32 of `features.pooled[T, D]`.
@@ -128,7 +135,7 @@ class UrDmuScorer:
         def tokens(place: slice) -> Tensor:
             read = torch.tensor(features.pooled[place], device=self._device)[None]
             let_go(features.pooled)
-            return read
+            return read if self.looking is None else self.looking(read.float())
 
         if len(features):
             for place, values in self.network.stream(len(features), tokens, head):
@@ -140,6 +147,11 @@ class UrDmuScorer:
                 f"The scorer {self.path.name} was trained on class tokens of width {self.input_width}, but "
                 f"{features.encoder} gives {features.pooled.shape[1]}. Use the encoder it was trained with."
             )
+
+
+def _taken(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """What stands under a prefix, taken out of `state`."""
+    return {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
@@ -176,6 +188,17 @@ def _read_head(path: Path, state: dict[str, Tensor]) -> tuple[ClassNames, ClassH
     except (RuntimeError, ModelError, OSError) as error:
         raise ModelError(f"{path}: its class head cannot be used ({error}).") from error
     return names, head
+
+
+def _read_looking(path: Path, state: dict[str, Tensor], input_size: int) -> Looking:
+    try:
+        looking = Looking(width=len(state["view.1.weight"]))
+        looking.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except (RuntimeError, KeyError) as error:
+        raise ModelError(f"{path}: what it looks at its views with cannot be used ({error}).") from error
+    if looking.width != input_size:
+        raise ModelError(f"{path}: its parts do not fit ({looking.width} numbers, {input_size} wanted).")
+    return looking
 
 
 def _refuse_other_shapes(

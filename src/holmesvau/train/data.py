@@ -20,9 +20,10 @@ class SimulatedData:
     """Videos that `sim.generate` renders into the data's root where they are not there yet.
 
     `train_videos` 0 renders nothing. `seed` is the training split's; the validation split has the next one.
-    `duration` is a range in seconds, `size` in pixels; `classes` empty means all. As many videos again are
-    rendered in each of `more_sizes`, into folders of the root that are called by their size, with seeds a
-    hundred apart: a model that has seen one size only knows one size only.
+    `duration` is a range in seconds, `size` in pixels; `classes` empty means all. In each of `more_sizes`
+    `more_videos` (for training, for validation; as many again when None) are rendered, into folders of the
+    root that are called by their size, with seeds a hundred apart: a model that has seen one size only knows
+    one size only.
     """
 
     train_videos: int = 0
@@ -35,12 +36,14 @@ class SimulatedData:
     classes: tuple[str, ...] = ()
     events: int = 3
     more_sizes: tuple[tuple[int, int], ...] = ()
+    more_videos: tuple[int, int] | None = None
 
     @property
     def all_videos(self) -> tuple[int, int]:
         """How many videos for training and for validation, over all sizes."""
-        sizes = 1 + len(self.more_sizes)
-        return sizes * self.train_videos, sizes * self.val_videos
+        train, val = self.more_videos or (self.train_videos, self.val_videos)
+        more = len(self.more_sizes)
+        return self.train_videos + more * train, self.val_videos + more * val
 
     def roots(self, first: Path) -> tuple[Path, ...]:
         """Where the videos of each size are, with the first size's at `first`."""
@@ -111,6 +114,9 @@ def prepare(
         sizes = (simulated.size, *simulated.more_sizes)
         for number, (root, size) in enumerate(zip(simulated.roots(first), sizes, strict=True)):
             one = replace(simulated, size=size, seed=simulated.seed + 100 * number)
+            if number and simulated.more_videos is not None:
+                train, val = simulated.more_videos
+                one = replace(one, train_videos=train, val_videos=val)
             _render(one, config, root, workers, progress)
     for root in roots:
         if not root.is_dir():

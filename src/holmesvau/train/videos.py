@@ -31,7 +31,8 @@ class TrainingVideo:
     """One video: its path as the data name it, its file, and where it is abnormal.
 
     `events` are its anomalies, none in a normal video; `hard_negatives` what looks like one and is none.
-    `duration` in seconds and `fps` are the annotation's, None where it does not tell.
+    `duration` in seconds and `fps` are the annotation's, None where it does not tell. `scene` is the kind of
+    scene it was recorded in, empty where nobody says.
     """
 
     name: str
@@ -41,6 +42,7 @@ class TrainingVideo:
     hard_negatives: tuple[Stretch, ...]
     duration: float | None
     fps: float | None
+    scene: str = ""
 
     @property
     def is_anomalous(self) -> bool:
@@ -67,7 +69,8 @@ def listed(config: DataConfig, roots: Sequence[Path], split: Split) -> list[Trai
             for annotation in load_annotations(file.path, problems=problems).values():
                 if config.takes(split, annotation.name):
                     name = file.place(annotation.name).path
-                    events, negatives = exact.get(annotation.name) or (_events(annotation), ())
+                    told = exact.get(annotation.name) or (_events(annotation), (), "")
+                    events, negatives, scene = told
                     found[f"{root}/{name}"] = TrainingVideo(
                         name,
                         root / name,
@@ -76,6 +79,7 @@ def listed(config: DataConfig, roots: Sequence[Path], split: Split) -> list[Trai
                         negatives,
                         annotation.duration,
                         annotation.fps or None,
+                        scene,
                     )
     if not found:
         raise InputError(
@@ -110,26 +114,26 @@ def _events(annotation: VideoAnnotation) -> tuple[Stretch, ...]:
     return tuple(Stretch(event.span, label) for event in annotation.events)
 
 
-Exact = dict[str, tuple[tuple[Stretch, ...], tuple[Stretch, ...]]]
+Exact = dict[str, tuple[tuple[Stretch, ...], tuple[Stretch, ...], str]]
 
 
 def _exact(root: Path, split: str) -> Exact:
-    """Events and hard negatives of simulated videos by name; none where the side file is not there."""
+    """Events, hard negatives and scene of simulated videos by name; none where the side file is not there."""
     import json
 
     if not _side_file(root, split).is_file():
         return {}
-    rates = {
-        name: float(record["fps"])
-        for name, record in json.loads(_side_file(root, split).read_text(encoding="utf-8"))["videos"].items()
-    }
+    records = json.loads(_side_file(root, split).read_text(encoding="utf-8"))["videos"]
     stretches: dict[str, dict[str, tuple[Stretch, ...]]] = {}
     for of in ("events", "hard_negatives"):
         for truth in load_truth(root, split, of=of):
-            rate = rates[truth.name]
+            rate = float(records[truth.name]["fps"])
             # Half a frame early on both sides: a frame's time never falls on a border by rounding.
             stretches.setdefault(truth.name, {})[of] = tuple(
                 Stretch(Span(max(0.0, (i.start - 0.5) / rate), (i.end - 0.5) / rate), i.labels[0])
                 for i in truth.intervals
             )
-    return {name: (of["events"], of["hard_negatives"]) for name, of in stretches.items()}
+    return {
+        name: (of["events"], of["hard_negatives"], str(records[name]["scene"]))
+        for name, of in stretches.items()
+    }

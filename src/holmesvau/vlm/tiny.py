@@ -3,18 +3,20 @@
 The parts stand where the paper has InternViT, its projector and InternLM2 (§4.1). Both pretrained networks
 come out of packages; a folder of `tiny` holds what was trained: projector and LoRA, and the anomaly scorer.
 
-A frame becomes a few views, of the window where something moves and of the whole (`ats.foveal`), and one
-token of what the scorer makes of it among the frames around it: a blow and an embrace look alike in one
-picture.
+A frame becomes a few views, of the whole and of the windows where something moves (`ats.foveal`), and two
+tokens of what the scorer makes of it among the frames around it: a blow and an embrace look alike in one
+picture. One is the scorer's state; the other its classes as words, so that what it is sure of need not be
+learnt a second time.
 
-Shape legend: `N` frames, `V` views, `P = V + 1` tokens a frame, `C` channels, `T` dense frames, `S` numbers
-of a frame in its time, `W` width of the language model.
+Shape legend: `N` frames, `V` views, `P = V + 2` tokens a frame, `C` channels, `T` dense frames, `S` numbers
+of a frame in its time, `K` classes, `W` width of the language model.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -60,13 +62,11 @@ Prepared = dict[str, npt.NDArray[Any]]
 class TinyConfig:
     """What decides the shape of the trained part.
 
-    A frame's views are `regions`² parts of its window, the window, and the whole picture. `classes` is how
-    many classes its scorer tells apart, 0 without one.
+    `classes` is how many classes its scorer tells apart, 0 without one.
     """
 
     name: str = "tiny"
     num_frames: int = 8
-    regions: int = 2
     classes: int = 0
     rank: int = 16
     alpha: float = 32.0
@@ -75,7 +75,12 @@ class TinyConfig:
     @property
     def views(self) -> int:
         """`V`."""
-        return self.regions**2 + 2
+        return foveal.VIEWS
+
+    @property
+    def tokens_per_frame(self) -> int:
+        """`P`: the views, the scorer's state and, where it has classes, their words."""
+        return self.views + 1 + bool(self.classes)
 
     @property
     def state_width(self) -> int:
@@ -115,7 +120,7 @@ class Tiny(Spoken):
         law = PromptLaw(
             template=prompts.smollm2_chat,
             image_id=int(tokenizer.convert_tokens_to_ids(prompts.IMAGE_TOKEN)),
-            tokens_per_frame=config.views + 1,
+            tokens_per_frame=config.tokens_per_frame,
             special_tokens=False,
             start="",
             end="",
@@ -150,6 +155,9 @@ class Tiny(Spoken):
             torch.manual_seed(seed)
             projector = _projector(config, language_model)
             lora.attach(language_model, config.targets, rank=config.rank, alpha=config.alpha)
+        if projector.words is not None and reads is not None and reads.class_names is not None:
+            words = _class_words(reads.class_names.all, language_model, tokenizer)
+            projector.words.data.copy_(words)
         return cls(config, language_model, tokenizer, projector, None, source="untrained", scorer=reads)
 
     @classmethod
@@ -270,7 +278,7 @@ class Tiny(Spoken):
     @property
     def fingerprint(self) -> str:
         """Changes with the numbers of `prepare`."""
-        digest = hashlib.blake2b(f"{self._eye.fingerprint} {self.config.regions}".encode(), digest_size=16)
+        digest = hashlib.blake2b(self._eye.fingerprint.encode(), digest_size=16)
         if self.scorer is not None:
             digest.update(self.scorer.path.read_bytes())
         return f"tiny-{digest.hexdigest()}"
@@ -282,6 +290,8 @@ class Tiny(Spoken):
         states are zeros.
         """
         numbers: npt.NDArray[Any]
+        known = np.zeros(len(frames), np.bool_)
+        rows = np.zeros(len(frames), np.int64)
         if dense is None or dense.encoder != self._eye.name or not len(dense):
             numbers = np.tile(fovea.NUMBERS_AT_REST, (len(frames), 1))
             states = np.zeros((len(frames), self.config.state_width), np.float16)
@@ -289,15 +299,15 @@ class Tiny(Spoken):
             rows = np.maximum(np.searchsorted(dense.index, frames.index, side="right") - 1, 0)
             states = self._states(dense)[rows]
             numbers = states[:, -fovea.MOTION :]
-        if not len(frames):
-            return {
-                "pictures": np.empty((0, self.config.views, efficientnet.CHANNELS), np.float16),
-                "states": states,
-            }
-        maps: npt.NDArray[np.float32] = self._eye.maps(frames.frames, numbers).astype(np.float32)
-        regions = _regions(maps[:, 1], self.config.regions)
-        pictures = np.stack([*regions, maps[:, 1].mean((1, 2)), maps[:, 0].mean((1, 2))], axis=1)
-        return {"pictures": pictures.astype(np.float16), "states": states}
+            known = np.asarray(dense.index)[rows] == frames.index
+        pictures = np.empty((len(frames), self.config.views, efficientnet.CHANNELS), np.float16)
+        if known.any():
+            # The scan has looked at these frames already.
+            assert dense is not None
+            pictures[known] = foveal.parts(dense.pooled[rows[known]])[0]
+        if not known.all():
+            pictures[~known] = self._eye.views(frames.frames[~known], numbers[~known])
+        return {"pictures": pictures, "states": states}
 
     def embed(self, prepared: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What `prepare` gave -> tokens `[N, P, W]`; gradients reach the projector where it is trained."""
@@ -314,7 +324,7 @@ class Tiny(Spoken):
     def _states(self, dense: Features) -> npt.NDArray[np.float16]:
         """`[T, S]` of a whole video; those of the last one asked about are kept."""
         if self._read is None or self._read[0] is not dense:
-            numbers = np.asarray(foveal.parts(dense.pooled)[2], np.float16)
+            numbers = np.asarray(foveal.parts(dense.pooled)[1], np.float16)
             told = np.zeros((len(dense), self.config.state_width - fovea.MOTION), np.float16)
             if self.scorer is not None:
                 told[:] = self.scorer.states(dense)
@@ -420,15 +430,17 @@ def _config(folder: Path) -> TinyConfig:
 
 def _projector(config: TinyConfig, language_model: Any) -> Projector:
     width = int(language_model.config.hidden_size)
-    projector = Projector(efficientnet.CHANNELS, config.state_width, width, views=config.views)
+    told = slice(HIDDEN + 1, HIDDEN + 1 + config.classes)
+    projector = Projector(efficientnet.CHANNELS, config.state_width, width, views=config.views, classes=told)
     return projector.to(language_model.lm_head.weight.device)
 
 
-def _regions(maps: npt.NDArray[np.float32], regions: int) -> list[npt.NDArray[np.float32]]:
-    """Means `[N, C]` over `regions`² overlapping parts of `maps[N, g, g, C]`, in reading order."""
-    grid = maps.shape[1]
-    edges = [slice(i * grid // regions, -(-(i + 1) * grid // regions)) for i in range(regions)]
-    return [maps[:, rows, columns].mean((1, 2)) for rows in edges for columns in edges]
+def _class_words(names: Sequence[str], language_model: Any, tokenizer: Any) -> torch.Tensor:
+    """`[K, W]`: what the language model has for the words of each class, `RoadAccidents` as "road accidents"."""
+    table = language_model.get_input_embeddings().weight
+    said = [" " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() for name in names]
+    ids = [tokenizer(words, add_special_tokens=False)["input_ids"] for words in said]
+    return torch.stack([table[found].float().mean(0) for found in ids])
 
 
 def _scorer(path: str | Path) -> UrDmuScorer:

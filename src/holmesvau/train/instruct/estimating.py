@@ -69,7 +69,7 @@ class Shape:
 # InternVL2-2B, which the paper starts from: InternViT-300M and InternLM2-chat-1.8B.
 INTERNVL2_2B = Shape(24, 2048, 8192, 16, 8, 128, 92553, 256, 304_000_000, 724e9)
 # EfficientNet-Lite0 and SmolLM2-135M-Instruct.
-TINY = Shape(30, 576, 1536, 9, 3, 64, 49152, 10, 3_400_000, 0.8e9)
+TINY = Shape(30, 576, 1536, 9, 3, 64, 49152, 6, 3_400_000, 0.8e9)
 KNOWN = {"tiny": TINY, "OpenGVLab/InternVL2-2B": INTERNVL2_2B}
 
 

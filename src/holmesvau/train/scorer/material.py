@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from holmesvau.ats.classes import ClassNames
+from holmesvau.ats.efficientnet import CHANNELS
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.features import Progress
+from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.store import FeatureStore
 from holmesvau.errors import InputError
 from holmesvau.train.data import prepare
 from holmesvau.train.processes import Processes
 from holmesvau.train.recipes import Recipe
 from holmesvau.train.run import Run
+from holmesvau.train.scorer.config import ScorerTraining
 from holmesvau.train.scorer.examples import (
     Example,
     Skipped,
@@ -26,8 +29,11 @@ from holmesvau.train.scorer.examples import (
 )
 from holmesvau.train.videos import annotation_digests, listed
 
-# Frames that describe the training features: more change nothing that matters.
-DESCRIBING_FRAMES = 200_000
+# Frames that describe the training features: more change nothing that matters. Fewer do where a kind of scene
+# is left out.
+DESCRIBING_FRAMES, LEFT_OUT_FRAMES = 60_000, 20_000
+# Of an encoder with several views, the whole picture and the first window tell footage apart.
+_FOVEAL_FEATURES = 2 * CHANNELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +87,7 @@ def gather(
         processes.wait()
     familiarity = None
     if processes.is_main:
-        described = Familiarity.fit(
-            frames_of(found["train"], DESCRIBING_FRAMES), config.familiarity_directions
-        )
-        familiarity = described.calibrated(np.asarray(e.features.pooled, np.float32) for e in found["val"])
+        familiarity = _described(found["train"], found["val"], config)
     familiarity = processes.from_main(familiarity)
     assert familiarity is not None
     metadata = {"encoder": encoder.name, "stride": config.scan.stride, "recipe": recipe.name}
@@ -98,3 +101,25 @@ def _refuse_one_sided(found: list[Example]) -> None:
             f"Of the {total} dense frames of {len(found)} validation videos {abnormal} are abnormal: "
             "choosing the best scorer needs normal and abnormal ones. Give other validation videos."
         )
+
+
+def _described(train: list[Example], val: list[Example], config: ScorerTraining) -> Familiarity:
+    """What the training features are like, and how far from them videos may lie that are known all the same.
+
+    A known kind of camera need not be a known scene. Where the scenes' kinds are told, the limit is therefore
+    set on validation videos of each kind by what all other kinds are like; else on the validation videos.
+    """
+    directions = config.familiarity_directions
+    leading = _FOVEAL_FEATURES if config.encoder == FovealEncoder.name else None
+    whole = Familiarity.fit(frames_of(train, DESCRIBING_FRAMES), directions, leading=leading)
+    scenes = sorted({example.video.scene for example in train} - {""})
+    if len(scenes) < 2:
+        return whole.calibrated(np.asarray(e.features.pooled, np.float32) for e in val)
+    distances = []
+    for scene in scenes:
+        left_out = [example for example in val if example.video.scene == scene and len(example)]
+        if left_out:
+            others = [example for example in train if example.video.scene != scene]
+            known = Familiarity.fit(frames_of(others, LEFT_OUT_FRAMES), directions, leading=leading)
+            distances += [known.distance(np.asarray(e.features.pooled, np.float32)) for e in left_out]
+    return whole.limited(distances)

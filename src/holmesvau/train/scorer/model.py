@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from holmesvau.ats.classes import PREFIX, ClassHead
+from holmesvau.ats.looking import PREFIX as LOOKING
+from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import CHANNELS, UrDmu, UrDmuOutputs
 from holmesvau.train.scorer.examples import Batch
 
@@ -23,14 +25,21 @@ class LearningScorer(nn.Module):
 
     `mean[D]` and `deviation[D]` are those of the training features. The normalisation is not in the data but
     in the first convolution, which is what makes `plain` weights for features as they are score exactly as
-    this network does, at the borders of a video too.
+    this network does, at the borders of a video too. With `looks`, an encoder's views go through `Looking`
+    first, which normalises them itself.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, mean: Tensor, deviation: Tensor, *, num_classes: int, dropout: float) -> None:
+    def __init__(
+        self, mean: Tensor, deviation: Tensor, *, num_classes: int, dropout: float, looks: bool = False
+    ) -> None:
         super().__init__()
+        self.looking = Looking(dropout=dropout) if looks else None
+        if self.looking is not None:
+            self.looking.normalise(mean, deviation)
+            mean, deviation = torch.zeros(self.looking.width), torch.ones(self.looking.width)
         self.learning = _Learning(UrDmu(len(mean), dropout=dropout))
         self.class_head = ClassHead(num_classes, dropout=dropout) if num_classes else None
         self.register_buffer("mean", mean.float(), persistent=False)
@@ -38,10 +47,13 @@ class LearningScorer(nn.Module):
 
     def forward(self, batch: Batch, noise: Tensor) -> tuple[UrDmuOutputs, Tensor | None]:
         """What the losses need of a batch, and the logits of its classes `[B, T, K]`."""
+        tokens = batch.features
+        if self.looking is not None:
+            tokens = self.looking(tokens) * batch.mask[..., None]
         outputs: UrDmuOutputs = functional_call(
             self.learning,
             {f"network.{name}": tensor for name, tensor in self._convolution().items()},
-            (batch.features, batch.normal),
+            (tokens, batch.normal),
             {"mask": batch.mask, "noise": noise},
         )
         return outputs, None if self.class_head is None else self.class_head(outputs.embeddings)
@@ -52,6 +64,8 @@ class LearningScorer(nn.Module):
             state = {**self.learning.network.state_dict(), **self._convolution()}
             if self.class_head is not None:
                 state |= {PREFIX + name: tensor for name, tensor in self.class_head.state_dict().items()}
+            if self.looking is not None:
+                state |= {LOOKING + name: tensor for name, tensor in self.looking.state_dict().items()}
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
     def _convolution(self) -> dict[str, Tensor]:
@@ -77,14 +91,21 @@ class Reader:
     """Scores and classes by plain weights, as `UrDmuScorer` will give them."""
 
     def __init__(self, weights: dict[str, Tensor], num_classes: int, device: str) -> None:
-        head = {name.removeprefix(PREFIX): w for name, w in weights.items() if name.startswith(PREFIX)}
-        rest = {name: w for name, w in weights.items() if not name.startswith(PREFIX)}
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
+
+        head, looking = under(PREFIX), under(LOOKING)
+        rest = {name: w for name, w in weights.items() if not name.startswith((PREFIX, LOOKING))}
         self._network = UrDmu(rest[_CONVOLUTION + "weight"].shape[1])
         self._network.load_state_dict(rest)
         self._head = ClassHead(num_classes) if head else None
         if self._head is not None:
             self._head.load_state_dict(head)
             self._head.to(device).eval()
+        self._looking = Looking() if looking else None
+        if self._looking is not None:
+            self._looking.load_state_dict(looking)
+            self._looking.to(device).eval()
         self._network.to(device).eval()
         self._device = device
 
@@ -92,6 +113,7 @@ class Reader:
     def __call__(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """Scores `[T]` of `features[T, D]` and, with a class head, log-probabilities `[T, K]`; on the CPU."""
         tokens = features[None].to(self._device)
+        tokens = tokens if self._looking is None else self._looking(tokens)
         if self._head is None:
             return self._network(tokens)[0].float().cpu(), None
         scores, logits = self._network.read(tokens, self._head)

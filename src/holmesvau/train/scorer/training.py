@@ -21,6 +21,7 @@ from holmesvau.ats.classes import ClassNames
 from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.features import Progress
+from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.store import FeatureStore
 from holmesvau.checkpoints.scorer import SCORER_FILE
 from holmesvau.config import to_dict
@@ -340,7 +341,13 @@ def new_scorer(config: ScorerTraining, familiarity: Familiarity, names: ClassNam
     if not config.normalise:
         mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
     num_classes = len(names) if config.losses.classes else 0
-    return LearningScorer(mean, deviation, num_classes=num_classes, dropout=config.dropout)
+    return LearningScorer(
+        mean,
+        deviation,
+        num_classes=num_classes,
+        dropout=config.dropout,
+        looks=config.encoder == FovealEncoder.name,
+    )
 
 
 def learning_rate(config: Optimisation, step: int, total_steps: int) -> float:
