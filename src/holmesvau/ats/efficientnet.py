@@ -178,8 +178,8 @@ def _torch_layer(part: Folded) -> nn.Sequential:
 def onnx_model(folded: list[list[Folded]], projection: FloatWeights) -> bytes:
     """The same network as an ONNX graph, serialised.
 
-    Input `frames[B, 224, 224, 3]` uint8; outputs `pooled[B, D]`, `cells[B, 7, 7, c]`, `map[B, D, 7, 7]`. Other
-    squares of a multiple of 32 pixels go through as well, with maps of as many places.
+    Input `frames[B, 224, 224, 3]` uint8; outputs `pooled[B, D]`, `cells[B, 7, 7, c]`, `map[B, D, 7, 7]`.
+    Other squares of a multiple of 32 pixels go through as well, with maps of as many places.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 

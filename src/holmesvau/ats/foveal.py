@@ -1,4 +1,4 @@
-"""The encoder that looks closer: EfficientNet-Lite0 on all of a frame and on the places where something moves.
+"""The encoder that looks closer: EfficientNet-Lite0 on all of a frame and on places where something moves.
 
 Class tokens `pooled[B, V·1280 + S]`: the whole picture, the windows that `fovea` found in it, and the numbers
 of motion. Windows are looked at in 128 pixels, which is what a camera's picture has there: three of them cost

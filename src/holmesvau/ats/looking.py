@@ -1,10 +1,11 @@
 """From the views of a frame to one token of it: which of the places where something moves is worth a look.
 
-Stands before the scorer's network (paper §4.2) where the encoder has several views (`ats.foveal`). All views go
-through the same layer, so what is learnt of a blow in one window is known in every other; attention over the
-views finds the one that matters, in whatever window it is.
+Stands before the scorer's network (paper §4.2) where the encoder has several views (`ats.foveal`). All views
+go through the same layer, so what is learnt of a blow in one window is known in every other; attention over
+the views finds the one that matters, in whatever window it is.
 
-Shape legend: `T` dense frames, `V` views, `C` channels of a view, `S` numbers of motion, `E` width of the token.
+Shape legend: `T` dense frames, `V` views, `C` channels of a view, `S` numbers of motion, `E` width of the
+token.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Looking(nn.Module):
         )
 
     def normalise(self, mean: Tensor, deviation: Tensor) -> None:
-        """Take over the training's; views that are windows share theirs, since each may hold what others do."""
+        """Take over the training's; windows share theirs, since each may hold what the others do."""
         mean, deviation = mean.float().clone(), deviation.float().clone()
         for numbers in (mean, deviation):
             windows = numbers[CHANNELS : VIEWS * CHANNELS].view(VIEWS - 1, CHANNELS)

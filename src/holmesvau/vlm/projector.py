@@ -1,7 +1,7 @@
 """From what the encoder and the scorer know of a frame to a few tokens of the language model (§4.1).
 
-Shape legend: `N` frames, `V` views of a frame, `P` tokens a frame, `C` channels of the encoder, `S` numbers about
-the frame in its time, `K` classes among them, `W` width of the language model.
+Shape legend: `N` frames, `V` views of a frame, `P` tokens a frame, `C` channels of the encoder, `S` numbers
+about the frame in its time, `K` classes among them, `W` width of the language model.
 """
 
 from __future__ import annotations

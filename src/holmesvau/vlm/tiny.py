@@ -436,7 +436,7 @@ def _projector(config: TinyConfig, language_model: Any) -> Projector:
 
 
 def _class_words(names: Sequence[str], language_model: Any, tokenizer: Any) -> torch.Tensor:
-    """`[K, W]`: what the language model has for the words of each class, `RoadAccidents` as "road accidents"."""
+    """`[K, W]`: what the language model has for the words of a class, `RoadAccidents` as "road accidents"."""
     table = language_model.get_input_embeddings().weight
     said = [" " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() for name in names]
     ids = [tokenizer(words, add_special_tokens=False)["input_ids"] for words in said]
