@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from holmesvau.errors import InputError
-from holmesvau.sim import scenes
+from holmesvau.sim import materials, scenes
 from holmesvau.sim.render import Renderer
 from holmesvau.sim.world import Light, LightKind, Sensor, Stage
 
@@ -50,3 +50,10 @@ def test_every_light_gives_a_picture_with_detail_of_its_own(name: str) -> None:
 def test_an_unknown_scene_names_the_nearest() -> None:
     with pytest.raises(InputError, match="Did you mean warehouse"):
         scenes.build("warehous", 1)
+
+
+def test_noise_keeps_a_few_tiles_however_many_materials_there_are() -> None:
+    places = np.linspace(0, 30, 50)
+    for seed in range(0, 60_000, 600):
+        materials.noise(places, places, seed)
+    assert materials._tile.cache_info().currsize <= materials.TILES

@@ -19,6 +19,7 @@ from holmesvau.sim.world import Colour
 
 Floats = npt.NDArray[np.float32]
 TILE = 256
+TILES = 17
 
 
 def single(values: npt.ArrayLike) -> Floats:
@@ -64,14 +65,15 @@ class Material:
 
 
 @cache
-def _tile(seed: int) -> Floats:
+def _tile(number: int) -> Floats:
     """A tileable noise of deviation 1, `[TILE, TILE]`."""
-    return np.random.default_rng([9181, seed % 17]).standard_normal((TILE, TILE)).astype(np.float32)
+    return np.random.default_rng([9181, number]).standard_normal((TILE, TILE)).astype(np.float32)
 
 
 def noise(u: npt.NDArray[Any], v: npt.NDArray[Any], seed: int) -> Floats:
     """Smooth noise of about deviation 0.7 with one cell a unit."""
-    tile = _tile(seed)
+    # So few tiles that they can be kept: there are thousands of seeds.
+    tile = _tile(seed % TILES)
     shift = (seed * 37.7) % TILE
     fu, fv = np.floor(u + shift), np.floor(v + shift * 0.7)
     du, dv = u + shift - fu, v + shift * 0.7 - fv

@@ -92,12 +92,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """One video before it is rendered: the stage, its annotation, and the side record."""
+    """One video before it is rendered: the stage, its annotation, the side record, and who does what wrong."""
 
     name: str
     stage: Stage
     annotation: VideoAnnotation
     record: Mapping[str, Any]
+    anomalies: tuple[Happening, ...] = ()
 
 
 def plan(settings: Settings, number: int) -> Plan:
@@ -176,7 +177,8 @@ def _planned(settings: Settings, number: int, label: str, rng: np.random.Generat
         anybody=lambda span: bool(settings.background) or _anybody(stage, span),
     )
     annotation = annotate(footage, timeline.anomalies, timeline.ordinary, rng)
-    return Plan(name, stage, annotation, _record(name, stage, annotation, timeline))
+    record = _record(name, stage, annotation, timeline)
+    return Plan(name, stage, annotation, record, tuple(timeline.anomalies))
 
 
 class Timeline:
