@@ -303,6 +303,10 @@ def test_what_the_scan_knows_of_a_frame_is_read(tmp_path: Path) -> None:
     tokens = looking.eval()(torch.from_numpy(encoded.pooled).float()[None])
     scores = network.eval()(tokens)[0, [4, 8]]
     np.testing.assert_allclose(known["states"][:, 512], scores.detach().numpy(), atol=2e-3)
+    at_once = model.known(index[[4, 8]], dense)
+    assert at_once is not None and model.known(index[[4]] + 2, dense) is None
+    for name, array in at_once.items():
+        np.testing.assert_array_equal(array, known[name])
     # A frame between two dense ones is looked at anew, where the one before it was looked at.
     between = model.prepare(FrameBatch(pictures[[5]], index[[4]] + 2, index[[4]] / 10 + 0.2), dense)
     np.testing.assert_array_equal(between["states"], known["states"][:1])

@@ -36,7 +36,7 @@ from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.urdmu import CHANNELS as HIDDEN
 from holmesvau.ats.urdmu import UrDmuScorer
 from holmesvau.errors import InputError, MissingPartError, ModelError, OutputError
-from holmesvau.types import FrameBatch
+from holmesvau.types import FrameBatch, IndexArray
 from holmesvau.vlm import folder as folders
 from holmesvau.vlm import lora, prompts, smollm2
 from holmesvau.vlm.generation import Decoder
@@ -289,25 +289,36 @@ class Tiny(Spoken):
         Without `dense`, or with features of another encoder, the window is the middle of the picture and the
         states are zeros.
         """
-        numbers: npt.NDArray[Any]
-        known = np.zeros(len(frames), np.bool_)
-        rows = np.zeros(len(frames), np.int64)
-        if dense is None or dense.encoder != self._eye.name or not len(dense):
+        scanned = self._scanned(dense)
+        if scanned is None:
             numbers = np.tile(fovea.NUMBERS_AT_REST, (len(frames), 1))
             states = np.zeros((len(frames), self.config.state_width), np.float16)
-        else:
-            rows = np.maximum(np.searchsorted(dense.index, frames.index, side="right") - 1, 0)
-            states = self._states(dense)[rows]
-            numbers = states[:, -fovea.MOTION :]
-            known = np.asarray(dense.index)[rows] == frames.index
+            return {"pictures": self._eye.views(frames.frames, numbers), "states": states}
+        rows = np.maximum(np.searchsorted(scanned.index, frames.index, side="right") - 1, 0)
+        states = self._states(scanned)[rows]
+        known = np.asarray(scanned.index)[rows] == frames.index
         pictures = np.empty((len(frames), self.config.views, efficientnet.CHANNELS), np.float16)
-        if known.any():
-            # The scan has looked at these frames already.
-            assert dense is not None
-            pictures[known] = foveal.parts(dense.pooled[rows[known]])[0]
+        # The scan has looked at most of these frames already.
+        pictures[known] = foveal.parts(scanned.pooled[rows[known]])[0]
         if not known.all():
-            pictures[~known] = self._eye.views(frames.frames[~known], numbers[~known])
+            numbers = states[~known, -fovea.MOTION :]
+            pictures[~known] = self._eye.views(frames.frames[~known], numbers)
         return {"pictures": pictures, "states": states}
+
+    def known(self, index: IndexArray, dense: Features | None) -> Prepared | None:
+        """What `prepare` gives for the frames `index[N]`, without them, where the scan has looked at all."""
+        scanned = self._scanned(dense)
+        if scanned is None or not len(index):
+            return None
+        rows = np.minimum(np.searchsorted(scanned.index, index), len(scanned) - 1)
+        if not np.array_equal(np.asarray(scanned.index)[rows], index):
+            return None
+        pictures = np.asarray(foveal.parts(scanned.pooled[rows])[0], np.float16)
+        return {"pictures": pictures, "states": self._states(scanned)[rows]}
+
+    def _scanned(self, dense: Features | None) -> Features | None:
+        """The features of a scan, where there are some that this model reads."""
+        return dense if dense is not None and dense.encoder == self._eye.name and len(dense) else None
 
     def embed(self, prepared: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What `prepare` gave -> tokens `[N, P, W]`; gradients reach the projector where it is trained."""

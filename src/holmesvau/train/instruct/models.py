@@ -14,7 +14,7 @@ from holmesvau.ats.features import Features
 from holmesvau.errors import MissingPartError
 from holmesvau.train.instruct.config import Adaptation, InstructTraining
 from holmesvau.train.instruct.trainable import Prepared, Trainable, put_back, trained_tensors
-from holmesvau.types import FrameBatch
+from holmesvau.types import FrameBatch, IndexArray
 from holmesvau.vlm.internvl import InternVl
 from holmesvau.vlm.preprocess import normalised, squares
 from holmesvau.vlm.speaker import Speaker
@@ -53,6 +53,10 @@ class TinyTrainable:
     def prepare(self, frames: FrameBatch, dense: Features | None) -> Prepared:
         """See `Trainable`."""
         return self.model.prepare(frames, dense)
+
+    def known(self, index: IndexArray, dense: Features | None) -> Prepared | None:
+        """See `Trainable`."""
+        return self.model.known(index, dense)
 
     def embed(self, pictures: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """See `Trainable`."""
@@ -118,6 +122,10 @@ class InternVlTrainable:
     def prepare(self, frames: FrameBatch, dense: Features | None) -> Prepared:
         """Squares of the tower's size `[F, 3, S, S]` uint8."""
         return {"squares": squares(frames.frames, self.model.image_size).numpy()}
+
+    def known(self, index: IndexArray, dense: Features | None) -> Prepared | None:
+        """See `Trainable`: the scan's features are not what this model looks at."""
+        return None
 
     def embed(self, pictures: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """See `Trainable`: the tower and the projector, with the numbers of `InternVl.encode`."""

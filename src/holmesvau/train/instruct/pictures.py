@@ -51,12 +51,15 @@ class FreshPictures:
         return as_tensors(self.prepared(example.path, example.index))
 
     def prepared(self, path: Path, index: IndexArray) -> Prepared:
-        """Frames of a file; see `__call__`."""
+        """Frames of a file; see `__call__`. Those that the scan has looked at need not be decoded again."""
+        dense = self._dense(path)
+        if (known := self._trainable.known(index, dense)) is not None:
+            return known
         try:
             batches = []
             for start in range(0, len(index), FRAMES_AT_ONCE):
                 frames = self._video(path).at(index[start : start + FRAMES_AT_ONCE])
-                batches.append(self._trainable.prepare(frames, self._dense(path)))
+                batches.append(self._trainable.prepare(frames, dense))
         except HolmesError:
             # A reader that has met damage is not trusted with the next row.
             self._open.pop(path).close() if path in self._open else None

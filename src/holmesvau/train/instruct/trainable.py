@@ -16,7 +16,7 @@ from torch import nn
 
 from holmesvau.ats.features import Features
 from holmesvau.train.instruct.packing import sight
-from holmesvau.types import FrameBatch
+from holmesvau.types import FrameBatch, IndexArray
 from holmesvau.vlm.speaker import Speaker, scatter
 
 Prepared = dict[str, npt.NDArray[Any]]
@@ -46,6 +46,10 @@ class Trainable(Protocol):
 
         `dense` are the stored features of the frames' video, for models that look at what is around them.
         """
+        ...
+
+    def known(self, index: IndexArray, dense: Features | None) -> Prepared | None:
+        """What `prepare` gives for the frames `index[F]`, where `dense` has all it needs; else None."""
         ...
 
     def embed(self, pictures: Mapping[str, torch.Tensor]) -> torch.Tensor:
