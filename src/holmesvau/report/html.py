@@ -20,9 +20,10 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 
+from holmesvau.clock import clock, span_clock
 from holmesvau.report.curve import decimated, score_at
 from holmesvau.report.json import dump, plain
-from holmesvau.report.sentences import clock, is_described, length, span_clock, summary_lines
+from holmesvau.report.sentences import is_described, length, summary_lines
 from holmesvau.types import Event, Report, Summary
 
 CODEC_NAMES = {"h264": "H.264", "hevc": "HEVC", "mpeg4": "MPEG-4", "av1": "AV1", "vp8": "VP8", "vp9": "VP9"}

@@ -27,8 +27,9 @@ T = TypeVar("T")
 class EndpointConfig:
     """How a server is asked. Written behind its address: `http://localhost:8000/v1?first_word=600#name`.
 
-    `num_frames` the model sees at once; `side` in pixels and `square`: stretched, as the InternVL family
-    sees frames, which also keeps servers from cutting them into tiles; `quality` of the JPEG.
+    `num_frames` the model sees at once, `context` tokens it holds; `side` in pixels and `square`: stretched,
+    as the InternVL family sees frames, which also keeps servers from cutting them into tiles; `quality` of
+    the JPEG.
     `max_request_mb` bounds the pictures of one request. Seconds: `connect`, `first_word`, `silence` between
     two words, `total` for an answer with all its attempts. Failures are tried again `retries` times after
     about `pause`, twice that and so on; longer than `longest_pause` no server is waited for. `at_once`
@@ -36,6 +37,7 @@ class EndpointConfig:
     """
 
     num_frames: int = 16
+    context: int = 8192
     side: int = 448
     square: bool = True
     quality: int = 90
@@ -69,9 +71,9 @@ class Attempts:
         self._address = address
         self._config = config
 
-    def result(self, work: Callable[[float], T]) -> T:
-        """What `work(end)` gives, tried again while that may help."""
-        end = self._end()
+    def result(self, work: Callable[[float], T], seconds: float | None = None) -> T:
+        """What `work(end)` gives, tried again while that may help; `seconds` may shorten the time for it."""
+        end = self._end(seconds)
         attempt = 0
         while True:
             try:
@@ -82,9 +84,9 @@ class Attempts:
                 raise self.refused(reason) from reason
             attempt += 1
 
-    def stream(self, pieces: Callable[[float], Iterator[str]]) -> Iterator[str]:
+    def stream(self, pieces: Callable[[float], Iterator[str]], seconds: float | None = None) -> Iterator[str]:
         """What `pieces(end)` gives. After a break it is asked for again, and goes on where it broke off."""
-        end = self._end()
+        end = self._end(seconds)
         given = ""
         for attempt in range(self._config.retries + 1):
             said = ""
@@ -127,8 +129,9 @@ class Attempts:
         log.warning("%s: the server %s; trying again in %.1f s", self._address, reason, wait)
         time.sleep(wait)
 
-    def _end(self) -> float:
-        return time.monotonic() + self._config.total
+    def _end(self, seconds: float | None = None) -> float:
+        total = self._config.total
+        return time.monotonic() + (total if seconds is None else min(seconds, total))
 
     def refused(self, reason: Refused) -> ModelError:
         """A refusal as an error that says what to do about it."""
