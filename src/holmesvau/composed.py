@@ -15,8 +15,10 @@ from holmesvau.vlm.prompts import parse_judgement
 
 # Events that are told; of more, the most abnormal.
 MOST = 12
-# Sentences of an event's description; of its analysis the first.
-SENTENCES = 2
+# Sentences of an event's description; of its analysis the first, for so many events.
+SENTENCES, REASONS = 2, 6
+# So many times of a class are named.
+TIMES = 3
 
 
 def of_events(events: Sequence[Event]) -> Summary:
@@ -29,11 +31,11 @@ def of_events(events: Sequence[Event]) -> Summary:
         return Summary()
     odd = [event for event in told if is_abnormal(event)]
     lines = [_line(event, event.summary.description, SENTENCES) for event in _most(told)]
-    reasons = [_line(event, event.summary.analysis, 1) for event in _most(odd)]
+    reasons = [_line(event, event.summary.analysis, 1) for event in _most(odd, REASONS)]
     lines = [line for line in lines if line]
     if len(told) > MOST:
         lines.append(f"Less abnormal, and not told here: {_stretches(len(told) - MOST)}.")
-    judgement = _judgement(_most(odd) or _most(told), bool(odd))
+    judgement = _judgement(odd or told, bool(odd))
     silent = len(events) - len(told)
     if silent:
         judgement += f" Not described: {_stretches(silent)} that stood out too."
@@ -55,9 +57,9 @@ def named(event: Event) -> str:
     return f"{span_clock(event.span)}{f' {event.label}' if event.label else ''}"
 
 
-def _most(events: Sequence[Event]) -> list[Event]:
+def _most(events: Sequence[Event], most: int = MOST) -> list[Event]:
     """The most abnormal of them, in order of time."""
-    strongest = sorted(events, key=lambda event: -event.peak_score)[:MOST]
+    strongest = sorted(events, key=lambda event: -event.peak_score)[:most]
     return sorted(strongest, key=lambda event: event.span)
 
 
@@ -66,10 +68,20 @@ def _line(event: Event, text: str, sentences: int) -> str:
 
 
 def _judgement(events: Sequence[Event], abnormal: bool) -> str:
+    """`Yes: Fighting at 0:31–0:48; RoadAccidents at 12:01–12:20 and 3 more times.`"""
     if not abnormal:
-        return f"No: what stood out was judged normal ({', '.join(span_clock(e.span) for e in events)})."
-    places = [f"{event.label or 'an anomaly'} at {span_clock(event.span)}" for event in events]
-    return f"Yes: {', '.join(places)}."
+        return f"No: what stood out was judged normal ({_times(events)})."
+    classes: dict[str, list[Event]] = {}
+    for event in events:
+        classes.setdefault(event.label or "an anomaly", []).append(event)
+    strongest = sorted(classes, key=lambda name: -max(event.peak_score for event in classes[name]))
+    return f"Yes: {'; '.join(f'{name} at {_times(classes[name])}' for name in strongest)}."
+
+
+def _times(events: Sequence[Event]) -> str:
+    times = ", ".join(span_clock(event.span) for event in _most(events, TIMES))
+    more = len(events) - TIMES
+    return times if more < 1 else f"{times} and {'once' if more == 1 else f'{more} times'} more"
 
 
 def _stretches(number: int) -> str:

@@ -214,7 +214,7 @@ class Telling:
         summary = self._paid(looked)
         if summary is not None:
             return summary, False
-        # A short video is as good as its events: their words are not said a second time for a server's absence.
+        # A short video is as good as its events: for want of a server their words are not said a second time.
         put_together = bool(by_rules.judgement) and (bool(chapters) or self.model.spent)
         return (by_rules if put_together else Summary()), put_together
 

@@ -26,6 +26,7 @@ CONTEXT_SECONDS = 15.0
 # Events follow one another closely when they and what lies between them last no longer than this share, or
 # this many seconds where that is at most a quarter.
 CLOSE_SHARE, CLOSE_SECONDS = 1 / 24, 120.0
+CALM_WEIGHT = 3.0
 # A chapter with several events is cut again when it lasts longer than this.
 LONG_CHAPTER_SECONDS = 3600.0
 # Twelve of twelve of twelve of twelve: more events than a day has seconds for.
@@ -143,19 +144,32 @@ def _joined(pieces: list[Chapter], seconds: float, num_events: int, most: int) -
     """Neighbours joined, the closest first, until at most `most` are left and no two eventful ones are close.
 
     Two are the closer the less time and the fewer events their union holds: chapters come out balanced, and
-    an event keeps a chapter of its own while others are closer to one another.
+    an event keeps a chapter of its own while others are closer to one another. Calm time that would be joined
+    to events counts `CALM_WEIGHT` times: a long calm is worth knowing.
     """
     close = max(seconds * CLOSE_SHARE, min(CLOSE_SECONDS, seconds / 4))
+
+    def distance(a: Chapter, b: Chapter) -> float:
+        mixed = bool(a.events) != bool(b.events)
+        lasting = [part.span.duration * (CALM_WEIGHT if mixed and not part.events else 1) for part in (a, b)]
+        return sum(lasting) / seconds + len(a.events + b.events) / max(1, num_events)
+
     pieces = list(pieces)
-    while len(pieces) > 1:
-        pairs = [
-            ((b.span.end - a.span.start) / seconds + len(a.events + b.events) / max(1, num_events), place)
-            for place, (a, b) in enumerate(pairwise(pieces))
-            if len(pieces) > most or (a.events and b.events and b.span.end - a.span.start <= close)
-        ]
-        if not pairs:
-            break
-        _, place = min(pairs)
+    distances = [distance(a, b) for a, b in pairwise(pieces)]
+    while distances:
+        place = distances.index(min(distances))
+        if len(pieces) <= most:
+            both = [(distances[n], n) for n, (a, b) in enumerate(pairwise(pieces)) if a.events and b.events]
+            near = [
+                pair for pair in both if pieces[pair[1] + 1].span.end - pieces[pair[1]].span.start <= close
+            ]
+            if not near:
+                break
+            place = min(near)[1]
         a, b = pieces[place], pieces[place + 1]
         pieces[place : place + 2] = [Chapter(Span(a.span.start, b.span.end), a.events + b.events)]
+        del distances[place]
+        for beside in (place - 1, place):
+            if 0 <= beside < len(distances):
+                distances[beside] = distance(pieces[beside], pieces[beside + 1])
     return pieces

@@ -113,9 +113,10 @@ def reading(question: str, notes: Sequence[str]) -> str:
     """
     if not notes:
         return question
-    lines = [" ".join(note.split()) for note in notes]
+    lines = list(notes)
     for marker in _MARKERS:
         lines = [line.replace(marker, " ") for line in lines]
+    lines = [" ".join(line.split()) for line in lines]
     return "\n".join([NOTES, *(f"- {line}" for line in lines), f"{ABOUT_NOTES} {question}"])
 
 
