@@ -73,12 +73,7 @@ def test_what_was_said_before_the_server_went_down_stays(moody: Moody, burning_r
 
 def test_a_chapter_is_asked_about_without_a_picture(moody: Moody, burning_room: Path) -> None:
     """Several events in a minute, as a scorer finds them that is asked to be alarmed by little."""
-    settings = [
-        "chapters.from_seconds=30",
-        "events.enter=0.02",
-        "events.leave=0.02",
-        "events.merge_seconds=0",
-    ]
+    eager = ["events.enter=0.02", "events.leave=0.02", "events.merge_seconds=0"]
     report = watcher(moody.url, "chapters.from_seconds=30", *eager).watch(burning_room, questions=("Who?",))
     several = [chapter for chapter in report.chapters if len(chapter.events) > 1]
     assert several and all(chapter.summary.description == TEXT for chapter in several)
