@@ -305,6 +305,7 @@ def test_chapters_lie_under_the_curve_and_lead_to_their_time(browser: Any, tmp_p
     assert card.get_attribute("aria-current") == "true" and "calm" in card.text
 
     link = browser.find_elements("css selector", ".chapter a.number")[7]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", link)
     link.click()
     _until(browser, "location.hash == '#event-8'")
     chart = browser.find_element("id", "chart")
