@@ -11,15 +11,20 @@ import torch
 from transformers import InternVLForConditionalGeneration, LlamaConfig
 
 from holmesvau import Holmes, Span
+from holmesvau.ats.chapters import find_chapters
 from holmesvau.ats.efficientnet import EfficientNetEncoder
 from holmesvau.clock import span_clock
 from holmesvau.config import load
+from holmesvau.describe import DescribeConfig
 from holmesvau.errors import ConfigError
 from holmesvau.holmes import HolmesConfig
+from holmesvau.metered import Metered
 from holmesvau.report import from_json, to_json
-from holmesvau.types import Report
+from holmesvau.telling import Telling
+from holmesvau.types import Event, FrameBatch, Report
 from holmesvau.vlm import internvl
 from holmesvau.vlm.prompts import NOTES
+from holmesvau.vlm.protocol import GenerationOptions
 from tests.scenes import fixed_camera, write_video
 from tests.vlm.conftest import byte_tokenizer, native_config
 
@@ -232,3 +237,31 @@ def test_a_budget_that_is_spent_at_once_still_gives_a_report(model, video) -> No
     assert not described(report) and report.summary.judgement == "" and not report.answers
     assert len(report.chapters) > 3 and len(report.events) == 6 and len(report.selection) == 4
     assert report.model["used"]["calls"] == 0
+
+
+def test_a_day_does_not_hide_ten_seconds(model) -> None:
+    """Sixty false alarms around a short event: it is told first, has its chapter, and the whole names it."""
+    starts = np.linspace(600, 85_000, 60)
+    events = [Event(Span(s, s + 30), s + 5, 0.55, 0.5) for s in starts if abs(s - 50_000) > 600]
+    events.append(Event(Span(50_000, 50_010), 50_004, 0.9, 0.9))
+    events.sort(key=lambda event: event.span.start)
+    chapters = find_chapters(Span(0, 86_400), [event.span for event in events])
+    asked = Asked(model)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 60, 80, 3), np.uint8)
+    visual = asked.encode(FrameBatch(pictures, np.arange(2), np.arange(2.0)))
+    config = DescribeConfig(granularity="event", max_events=12)
+    metered = Metered(asked)
+    telling = Telling(metered, lambda span, n=None: visual, config, GenerationOptions(max_new_tokens=4))
+    told, summary, by_rules = telling.tell(events, chapters, Span(0, 86_400))
+    short = next(number for number, event in enumerate(events) if event.peak_score == 0.9)
+    assert summary.judgement and not by_rules and events[short].summary.description
+    assert len(described_events := [e for e in events if e.summary.description]) == 12
+    assert events[short] in described_events
+    leaf = next(leaf for chapter in told for leaf in chapter.leaves() if short in leaf.events)
+    assert leaf.summary.description and leaf.span.duration < 2 * 3600
+    whole = [
+        text for frames, text in asked.questions if frames == 2 and "this video" in text and NOTES in text
+    ]
+    assert len(whole) == 3 and all("13:53:24 (score 0.90)" in text for text in whole)
+    # However many chapters there are, they fit into what the model is given to read.
+    assert all(metered.prompt_tokens(text, 2) < 1024 + 400 for text in whole)

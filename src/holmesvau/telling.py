@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from holmesvau import composed
 from holmesvau.ats.features import Progress
@@ -30,6 +30,7 @@ LONG_EVENT_SECONDS = 60.0
 # How far each level may use up a budget, as parts of the whole; what one leaves is there for the next.
 EVENTS_PART, CHAPTERS_PART, VIDEO_PART, QUESTION_PART = 6.0, 2.0, 1.5, 0.5
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -61,7 +62,9 @@ class Telling:
         self.down: ModelDownError | None = None
         self._look, self.config, self._options = look, config, generation
         self._questions, self._progress = questions, progress
-        self._done = self._total = 0
+        self._steps = self._total = 0
+        # Seconds and tokens of the event that cost most, captions and all.
+        self._dearest: tuple[float, ...] = (0.0, 0.0)
         self._few = min(config.few_frames, model.num_frames)
 
     def tell(
@@ -72,10 +75,11 @@ class Telling:
         describes_parts = self.config.granularity != "video"
         leaves = [leaf for chapter in chapters for leaf in chapter.leaves()] if describes_parts else []
         self._total = len(chosen) + len(leaves) + 1
-        parts = [EVENTS_PART, CHAPTERS_PART if chapters else 0.0, VIDEO_PART, QUESTION_PART * self._questions]
-        shares = [sum(parts[: level + 1]) / sum(parts) for level in range(len(parts))]
+        shares = self._shares(bool(chapters))
+        # The most abnormal event comes before everything else, whatever it costs.
+        self._tell_events(events, chosen[:1], len(chosen))
         with self.model.within(shares[0]):
-            self._tell_events(events, chosen)
+            self._tell_events(events, chosen[1:], len(chosen) - 1)
         if describes_parts:
             with self.model.within(shares[1]):
                 calm = [leaf for leaf in leaves if not leaf.events]
@@ -99,6 +103,15 @@ class Telling:
 
         return self._paid(asked)
 
+    def _shares(self, chapters: bool) -> list[float]:
+        """How much of a budget may be used up when events, chapters and the video have been told."""
+        above = [CHAPTERS_PART if chapters else 0.0, VIDEO_PART]
+        if not self.model.summarises and chapters:
+            # Most of it costs nothing: it is put together from what was said of the events.
+            above = [part / 2 for part in above]
+        parts = [EVENTS_PART, *above, QUESTION_PART * self._questions]
+        return [sum(parts[: level + 1]) / sum(parts) for level in range(3)]
+
     def _chosen(self, events: Sequence[Event]) -> list[int]:
         """The events to describe, the most abnormal first."""
         if self.config.granularity == "video":
@@ -106,25 +119,27 @@ class Telling:
         by_score = sorted(range(len(events)), key=lambda number: -events[number].peak_score)
         return by_score[: self.config.max_events]
 
-    def _tell_events(self, events: list[Event], chosen: Sequence[int]) -> None:
-        """One by one, so that what was said stays. Captions are left out where they would cost an event."""
+    def _tell_events(self, events: list[Event], chosen: Sequence[int], left: int) -> None:
+        """One by one, so that what was said stays; captions are left out where they would cost an event.
+
+        `left` are still to be told, the `chosen` among them.
+        """
         captions = self.config.granularity == "clip"
-        dearest = (0.0, 0)
         bare: list[int] = []
         for place, number in enumerate(chosen):
-            left = len(chosen) - place
-            full = captions and self.model.affords(dearest[0] * left, dearest[1] * left)
+            rest = left - place
+            full = captions and self.model.affords(self._dearest[0] * rest, self._dearest[1] * rest)
             before = self.model.cost()
-            if not self._tried(lambda number=number, full=full: self._event(events, number, full)):  # type: ignore[misc]
+            if not self._done(self._event, events, number, full):
                 return
             if captions and not full:
                 bare.append(number)
             elif full:
-                spent = self.model.cost()
-                dearest = max(dearest[0], spent[0] - before[0]), max(dearest[1], spent[1] - before[1])
+                spent = (now - then for now, then in zip(self.model.cost(), before, strict=True))
+                self._dearest = tuple(map(max, self._dearest, spent))
             self._step()
         for number in bare:
-            if not self._tried(lambda number=number: self._captions(events, number, None)):  # type: ignore[misc]
+            if not self._done(self._captions, events, number, None):
                 return
 
     def _event(self, events: list[Event], number: int, captions: bool) -> None:
@@ -170,7 +185,7 @@ class Telling:
         if not chapter.chapters:
             self._step()
         if not chapter.events:
-            text = self._paid(lambda: self._calm(chapter.span)) if chapter.span in calm else None
+            text = self._paid(self._calm, chapter.span) if chapter.span in calm else None
             return replace(chapter, summary=Summary(description=text or ""))
         inside = [events[number] for number in chapter.events]
         told = sum(composed.said(event) for event in inside)
@@ -179,7 +194,7 @@ class Telling:
             notes = [of_chapter(finer, events) for finer in chapter.chapters] or [
                 of_event(event) for event in inside
             ]
-            summary = self._paid(lambda: self._summarised(notes, strongest(chapter.span, events)))
+            summary = self._paid(self._summarised, notes, strongest(chapter.span, events))
         if summary is not None:
             return replace(chapter, summary=summary)
         if len(inside) == 1:
@@ -229,30 +244,30 @@ class Telling:
             answer_tokens=self._options.max_new_tokens,
         )
 
-    def _paid(self, work: Callable[[], T]) -> T | None:
+    def _paid(self, work: Callable[P, T], *what: P.args, **how: P.kwargs) -> T | None:
         """What `work` gives; None where the budget does not pay for it or the model is gone."""
         if self.down is None:
             try:
-                return work()
+                return work(*what, **how)
             except BudgetSpent:
                 pass
             except ModelDownError as error:
                 self.down = error
         return None
 
-    def _tried(self, work: Callable[[], None]) -> bool:
+    def _done(self, work: Callable[P, None], *what: P.args, **how: P.kwargs) -> bool:
         """Whether `work` was paid for and done."""
 
         def done() -> bool:
-            work()
+            work(*what, **how)
             return True
 
         return bool(self._paid(done))
 
     def _step(self) -> None:
-        self._done += 1
+        self._steps += 1
         if self._progress is not None:
-            self._progress("describe", self._done, self._total)
+            self._progress("describe", self._steps, self._total)
 
 
 def _known(whole: Span, chapters: Sequence[Chapter], events: Sequence[Event]) -> tuple[list[Note], list[str]]:
