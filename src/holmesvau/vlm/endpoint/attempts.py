@@ -7,13 +7,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from holmesvau.errors import ModelDownError, ModelError
 from holmesvau.vlm.endpoint.clock import Limits, Unanswered
 from holmesvau.vlm.endpoint.connection import Address
 from holmesvau.vlm.endpoint.wire import Refused
+from holmesvau.vlm.protocol import GenerationOptions
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,11 @@ class EndpointConfig:
         return Limits(
             connect=self.connect, first_word=self.first_word, silence=self.silence, total=self.total
         )
+
+    def within(self, options: GenerationOptions | None) -> Limits:
+        """The limits of an answer that these options may give less time."""
+        seconds = None if options is None else options.max_seconds
+        return self.limits if seconds is None else replace(self.limits, total=min(self.total, seconds))
 
 
 class Attempts:

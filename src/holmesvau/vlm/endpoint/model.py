@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -91,7 +89,7 @@ class Endpoint:
     def prompt_tokens(self, question: str, num_frames: int = 0, history: History = ()) -> int:
         """An estimate: the server's tokenizer is not here."""
         texts = [question, *(text for turn in history for text in turn)]
-        words = sum(math.ceil(len(text.encode()) / BYTES_A_TOKEN) + TURN_TOKENS for text in texts)
+        words = sum(-(-len(text.encode()) // BYTES_A_TOKEN) + TURN_TOKENS for text in texts)
         return words + num_frames * PICTURE_TOKENS
 
     def info(self) -> dict[str, Any]:
@@ -122,7 +120,7 @@ class Endpoint:
             InputError: when the frames do not fit into a request, or a text is not usable.
         """
         body = self._body(visual, question, history, options)
-        limits = self._limits(options)
+        limits = self.config.within(options)
         return self._attempts.result(
             lambda end: "".join(self._words(body, end, limits)), limits.total
         ).strip()
@@ -152,7 +150,7 @@ class Endpoint:
             ModelError, InputError: see `answer`.
         """
         body = self._body(visual, question, history, options)
-        limits = self._limits(options)
+        limits = self.config.within(options)
         return chat.trimmed(self._attempts.stream(lambda end: self._words(body, end, limits), limits.total))
 
     def find(self) -> None:
@@ -237,10 +235,6 @@ class Endpoint:
                 limit,
             )
         return fitted.urls
-
-    def _limits(self, options: GenerationOptions | None) -> Limits:
-        limits, seconds = self.config.limits, options.max_seconds if options is not None else None
-        return limits if seconds is None else replace(limits, total=min(limits.total, seconds))
 
     def _words(self, body: bytes, end: float, limits: Limits) -> Iterator[str]:
         """The pieces of one attempt at an answer that came whole.
