@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from holmesvau.ats.features import Features
 from holmesvau.errors import ConfigError, ModelDownError
-from holmesvau.types import FrameBatch
+from holmesvau.types import FrameBatch, IndexArray
+from holmesvau.vlm.prompts import unmarked
 from holmesvau.vlm.protocol import GenerationOptions, History, VisionLanguageModel, VisualTokens
 
 # An answer is not begun with room for less than the longest so far, or this many tokens before there is one.
@@ -66,7 +67,7 @@ class Metered:
         self._budget = budget or Budget()
         self._started = time.perf_counter()
         self._share = 1.0
-        # Seconds that a frame, or a call of so many questions with frames or without, is expected to take.
+        # Seconds a frame, and a call of so many questions with frames or without, are expected to take.
         self._rates: dict[Any, float] = {}
         self._longest = 0
         self.calls = self.prompt_spent = self.answer_spent = 0
@@ -121,13 +122,17 @@ class Metered:
         Raises:
             BudgetSpent: when there is not.
         """
-        expected = self._rates.get("frame", 0.0) * len(frames)
-        self._require(expected, 0)
-        began = time.perf_counter()
-        tokens = self._model.encode(frames, dense) if self.uses_scan else self._model.encode(frames)
-        if len(frames):
-            self._learn("frame", (time.perf_counter() - began) / len(frames))
-        return tokens
+        with self._per_frame("encode", len(frames)):
+            return self._model.encode(frames, dense) if self.uses_scan else self._model.encode(frames)
+
+    def fetch(self, index: IndexArray, at: Callable[[IndexArray], FrameBatch]) -> FrameBatch:
+        """The frames that `at` gets from a video, where there is time for it.
+
+        Raises:
+            BudgetSpent: when there is not.
+        """
+        with self._per_frame("fetch", len(index)):
+            return at(index)
 
     def answer(
         self,
@@ -190,7 +195,8 @@ class Metered:
         return options
 
     def _counted(self, texts: list[str]) -> list[str]:
-        lengths = [self._model.prompt_tokens(text) - self._model.prompt_tokens("") for text in texts]
+        empty = self._model.prompt_tokens("")
+        lengths = [self._model.prompt_tokens(unmarked(text)) - empty for text in texts]
         self.answer_spent += sum(lengths)
         self._longest = max([self._longest, *lengths])
         # Whatever came by then may have been cut off in the middle.
@@ -207,6 +213,14 @@ class Metered:
             self._refuse_unless(not self._late())
             raise
         self._learn(kind, time.perf_counter() - began)
+
+    @contextmanager
+    def _per_frame(self, kind: str, frames: int) -> Iterator[None]:
+        self._require(self._rates.get(kind, 0.0) * frames, 0)
+        began = time.perf_counter()
+        yield
+        if frames:
+            self._learn(kind, (time.perf_counter() - began) / frames)
 
     def _learn(self, kind: Any, seconds: float) -> None:
         known = self._rates.get(kind, seconds)

@@ -107,7 +107,7 @@ class Watch:
                 wanted = self._holmes.num_frames
                 wanted = wanted if num_frames is None else min(num_frames, wanted)
                 index = choose(self._curve, wanted, config.sampler, span=span)
-            return seen.look(index, self._video.at, model)
+            return seen.look(index, lambda wanted: model.fetch(wanted, self._video.at), model)
 
         return Telling(
             model, look, config.describe, config.generation, questions=questions, progress=self._progress

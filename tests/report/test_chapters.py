@@ -9,7 +9,7 @@ import re
 import pytest
 
 from holmesvau.errors import InputError
-from holmesvau.report import chapter_lines, from_json, to_json, write
+from holmesvau.report import chapter_lines, from_json, to_json, told_lines, write
 from holmesvau.report.html import to_html
 from holmesvau.report.subtitles import to_chapters_vtt, to_srt, to_vtt
 from holmesvau.report.tables import CHAPTER_COLUMNS, chapters_csv, events_csv
@@ -106,3 +106,17 @@ def test_terminal_lines_and_files(report: Report, tmp_path) -> None:
     written = write(report, tmp_path, formats=("chapters-vtt", "chapters-csv"))
     assert {path.name for path in written.values()} == {"chapters.vtt", "chapters.csv"}
     assert written["chapters-vtt"].read_text().count("-->") == len(report.chapters)
+
+
+def test_terminal_is_told_every_level_where_no_file_keeps_it(report: Report) -> None:
+    assert told_lines(examples.full()) == [
+        "Yes. A burglary at night.",
+        "0:31–0:48 Burglary: Yes, a burglary. A man forces a door. He has no key.",
+        "  0:31–0:40: A man at a door.",
+        "  0:40–0:48: The door stands open.",
+    ]
+    lines = told_lines(report)
+    assert len(lines) == 1 + len(report.chapters) + len(report.events)
+    assert lines[1].startswith("0:00–12:46  calm: People walk across the square")
+    assert lines[3].startswith("  13:01–13:16 RoadAccidents: Yes")
+    assert told_lines(examples.report(events=(examples.event(1, 2),))) == []

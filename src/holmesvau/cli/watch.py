@@ -113,7 +113,8 @@ def _hand_over(report: Report, folder: Path | None, formats: tuple[str, ...], as
         return
     for line in reports.summary_lines(report):
         sys.stdout.write(line + "\n")
-    for line in reports.chapter_lines(report):
+    # What no file keeps is told here.
+    for line in reports.chapter_lines(report) if written else reports.told_lines(report):
         sys.stdout.write(line + "\n")
     for path in written.values():
         sys.stdout.write(f"wrote {path}\n")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from holmesvau.clock import clock, span_clock
 from holmesvau.report.json import from_json, to_json
-from holmesvau.report.sentences import chapter_lines, summary_lines
+from holmesvau.report.sentences import chapter_lines, summary_lines, told_lines
 from holmesvau.report.write import DEFAULT_FORMATS, FORMATS, check_writable, write
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "span_clock",
     "summary_lines",
     "to_json",
+    "told_lines",
     "write",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from holmesvau.clock import clock, span_clock
-from holmesvau.types import Chapter, Event, Report
+from holmesvau.types import Chapter, Event, Report, Summary
 
 EVENTS_NAMED = 5
 
@@ -49,6 +49,35 @@ def summary_lines(report: Report) -> list[str]:
 def chapter_lines(report: Report) -> list[str]:
     """One line a chapter: when it is, which events lie in it and what the model calls them."""
     return [f"{span_clock(chapter.span)}  {chapter_title(report, chapter)}" for chapter in report.chapters]
+
+
+def told_lines(report: Report) -> list[str]:
+    """All that was put into words, one line each, the lower levels indented under the higher ones."""
+    lines = [words] if (words := _words(report.summary)) else []
+    for chapter in report.chapters:
+        # The words of a chapter that were put together from its events' stand below it anyhow.
+        words = "" if chapter.composed else _words(chapter.summary)
+        lines.append(
+            f"{span_clock(chapter.span)}  {chapter_title(report, chapter)}{f': {words}' if words else ''}"
+        )
+        lines += [f"  {line}" for number in chapter.events for line in _event_lines(report.events[number])]
+    if not report.chapters:
+        lines += [line for event in report.events for line in _event_lines(event)]
+    return lines
+
+
+def _event_lines(event: Event) -> list[str]:
+    label = f" {' '.join(event.label.split())}" if event.label.strip() else ""
+    words = _words(event.summary)
+    if not words and not event.clips:
+        return []
+    clips = [f"  {span_clock(clip.span)}: {' '.join(clip.caption.split())}" for clip in event.clips]
+    return [f"{span_clock(event.span)}{label}: {words}", *clips]
+
+
+def _words(summary: Summary) -> str:
+    texts = (summary.judgement, summary.description, summary.analysis)
+    return " ".join(" ".join(text.split()) for text in texts if text.strip())
 
 
 def chapter_title(report: Report, chapter: Chapter) -> str:

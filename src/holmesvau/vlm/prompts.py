@@ -30,6 +30,7 @@ __all__ = [
     "reading",
     "smollm2_chat",
     "tokenizer_chat",
+    "unmarked",
 ]
 
 Level = Literal["clip", "event", "video"]
@@ -113,11 +114,15 @@ def reading(question: str, notes: Sequence[str]) -> str:
     """
     if not notes:
         return question
-    lines = list(notes)
-    for marker in _MARKERS:
-        lines = [line.replace(marker, " ") for line in lines]
-    lines = [" ".join(line.split()) for line in lines]
+    lines = [" ".join(unmarked(note).split()) for note in notes]
     return "\n".join([NOTES, *(f"- {line}" for line in lines), f"{ABOUT_NOTES} {question}"])
+
+
+def unmarked(text: str) -> str:
+    """A text without the markers of pictures and turns, such as a model's own words may hold."""
+    for marker in _MARKERS:
+        text = text.replace(marker, " ")
+    return text
 
 
 def conversation(
