@@ -30,7 +30,7 @@ from holmesvau.vlm import internvl
 from scan import machine
 
 SETTINGS = ["scan.every_seconds=2", "events.smooth_seconds=0", "generation.max_new_tokens=48"]
-SHARES = (0.1, 0.25, 0.5, 0.75)
+SHARES = (0.1, 0.3, 0.6)
 
 
 class Truth:

@@ -71,7 +71,8 @@ class Asked:
 @pytest.fixture(scope="module")
 def video(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("long") / "long.mp4"
-    return write_video(path, fixed_camera(SECONDS, fps=1, width=160, height=96), fps=1)
+    # Every frame by itself, as fetching here and there takes no time then.
+    return write_video(path, fixed_camera(SECONDS, fps=1, width=160, height=96), fps=1, codec="mjpeg")
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +235,10 @@ def test_a_budget_that_is_spent_at_once_still_gives_a_report(model, video) -> No
     assert not described(report) and report.summary.judgement == "" and not report.answers
     assert len(report.chapters) > 3 and len(report.events) == 6 and len(report.selection) == 4
     assert report.model["used"]["calls"] == 0
+    assert any(
+        "0 of 6 events are described" in text and "1 question not answered" in text
+        for text in report.warnings
+    )
 
 
 def test_a_day_does_not_hide_ten_seconds(model) -> None:

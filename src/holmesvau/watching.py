@@ -80,7 +80,8 @@ class Watch:
                     text = telling.answer(question, events, chapters)
                     if text is not None:
                         answers.append(Answer(question, text, None, selection, model.name))
-                self._warnings += list(told(telling, events, chapters, by_rules))
+                silent = len(questions) - len(answers)
+                self._warnings += list(told(telling, events, chapters, by_rules, silent))
                 parts |= asked.info()
         self._timing["total"] = time.perf_counter() - self._started
         return Report(
@@ -107,7 +108,7 @@ class Watch:
                 wanted = self._holmes.num_frames
                 wanted = wanted if num_frames is None else min(num_frames, wanted)
                 index = choose(self._curve, wanted, config.sampler, span=span)
-            return seen.look(index, lambda wanted: model.fetch(wanted, self._video.at), model)
+            return seen.look(index, lambda missing: model.fetch(missing, self._video.at), model)
 
         return Telling(
             model, look, config.describe, config.generation, questions=questions, progress=self._progress
@@ -180,7 +181,11 @@ class Watch:
 
 
 def told(
-    telling: Telling, events: Sequence[Event], chapters: Sequence[Chapter], by_rules: bool
+    telling: Telling,
+    events: Sequence[Event],
+    chapters: Sequence[Chapter],
+    by_rules: bool,
+    unanswered: int = 0,
 ) -> Iterator[str]:
     """Sentences on what the report does not say in words, or not in the model's own, and why."""
     settings, model = telling.config, telling.model
@@ -194,6 +199,8 @@ def told(
         silent = sum(not event.clips for event in events if said(event))
         if settings.granularity == "clip" and silent:
             missing += f", {silent} of those without captions"
+        if unanswered:
+            missing += f", {unanswered} question{'' if unanswered == 1 else 's'} not answered"
         yield (
             f"The budget for describing ({settings.budget}) was spent: {missing}. What else it did not pay "
             "for is reported without words, or in those on the events."

@@ -236,10 +236,12 @@ def _chapter(report: Report, name: str, chapter: Chapter) -> str:
 
 
 def _chapter_words(chapter: Chapter) -> str:
-    """What is said of a chapter; of a single event its card says the rest."""
+    """What is said of a chapter, where neither the card of its only event nor its finer chapters say it."""
     told = chapter.summary
     if chapter.composed and len(chapter.events) == 1:
         texts = [first_sentences(told.description or told.judgement, 1)]
+    elif chapter.composed and chapter.chapters:
+        texts = [told.judgement]
     elif chapter.composed:
         texts = [told.description or told.judgement]
     else:
