@@ -105,14 +105,6 @@ class Metered:
         finally:
             self._share = outer
 
-    def affords(self, seconds: float, tokens: float) -> bool:
-        """Whether so much may still be spent."""
-        return seconds <= self._seconds_left() and tokens <= self._tokens_left()
-
-    def cost(self) -> tuple[float, int]:
-        """Seconds and tokens spent so far."""
-        return self._elapsed(), self.prompt_spent + self.answer_spent
-
     def prompt_tokens(self, question: str, num_frames: int = 0, history: History = ()) -> int:
         return self._model.prompt_tokens(question, num_frames, history)
 
@@ -227,7 +219,8 @@ class Metered:
         self._rates[kind] = known + NEWEST_SHARE * (seconds - known)
 
     def _require(self, seconds: float, tokens: int) -> None:
-        self._refuse_unless(self._seconds_left() > 0 and self.affords(seconds, tokens))
+        left = self._seconds_left()
+        self._refuse_unless(left > 0 and seconds <= left and tokens <= self._tokens_left())
 
     def _refuse_unless(self, paid: bool) -> None:
         if not paid:

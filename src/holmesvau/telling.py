@@ -17,7 +17,7 @@ from holmesvau import composed
 from holmesvau.ats.features import Progress
 from holmesvau.describe import DescribeConfig, caption_clips, clip_spans, explain, unseen
 from holmesvau.errors import ModelDownError
-from holmesvau.metered import BudgetSpent, Metered
+from holmesvau.metered import Budget, BudgetSpent, Metered
 from holmesvau.notes import Note, below, for_question, in_one, of_chapter, of_clip, of_event, strongest
 from holmesvau.types import Chapter, Clip, Event, Span, Summary
 from holmesvau.vlm import prompts
@@ -63,8 +63,6 @@ class Telling:
         self._look, self.config, self._options = look, config, generation
         self._questions, self._progress = questions, progress
         self._steps = self._total = 0
-        # Seconds and tokens of the event that cost most, captions and all.
-        self._dearest: tuple[float, ...] = (0.0, 0.0)
         self._few = min(config.few_frames, model.num_frames)
 
     def tell(
@@ -76,10 +74,7 @@ class Telling:
         leaves = [leaf for chapter in chapters for leaf in chapter.leaves()] if describes_parts else []
         self._total = len(chosen) + len(leaves) + 1
         shares = self._shares(bool(chapters))
-        # The most abnormal event comes before everything else, whatever it costs.
-        self._tell_events(events, chosen[:1], len(chosen))
-        with self.model.within(shares[0]):
-            self._tell_events(events, chosen[1:], len(chosen) - 1)
+        self._tell_events(events, chosen, shares[0])
         if describes_parts:
             with self.model.within(shares[1]):
                 calm = [leaf for leaf in leaves if not leaf.events]
@@ -119,28 +114,24 @@ class Telling:
         by_score = sorted(range(len(events)), key=lambda number: -events[number].peak_score)
         return by_score[: self.config.max_events]
 
-    def _tell_events(self, events: list[Event], chosen: Sequence[int], left: int) -> None:
-        """One by one, so that what was said stays; captions are left out where they would cost an event.
+    def _tell_events(self, events: list[Event], chosen: Sequence[int], share: float) -> None:
+        """One by one, so that what was said stays, with at most this share of a budget.
 
-        `left` are still to be told, the `chosen` among them.
+        Where there is one, captions come last: they must not cost an event its words.
         """
         captions = self.config.granularity == "clip"
-        bare: list[int] = []
+        limited = self.config.budget != Budget()
         for place, number in enumerate(chosen):
-            rest = left - place
-            full = captions and self.model.affords(self._dearest[0] * rest, self._dearest[1] * rest)
-            before = self.model.cost()
-            if not self._done(self._event, events, number, full):
-                return
-            if captions and not full:
-                bare.append(number)
-            elif full:
-                spent = (now - then for now, then in zip(self.model.cost(), before, strict=True))
-                self._dearest = tuple(map(max, self._dearest, spent))
+            # The most abnormal event comes before everything else, whatever it costs.
+            with self.model.within(share if place else 1.0):
+                if not self._done(self._event, events, number, captions and not limited):
+                    return
             self._step()
-        for number in bare:
-            if not self._done(self._captions, events, number, None):
-                return
+        if captions and limited:
+            with self.model.within(share):
+                for number in chosen:
+                    if not self._done(self._captions, events, number, None):
+                        return
 
     def _event(self, events: list[Event], number: int, captions: bool) -> None:
         event = events[number]
@@ -160,15 +151,14 @@ class Telling:
         """Captions from the event's own frames; those of a long one each from frames of their own."""
         event = events[number]
         spans = clip_spans(event.span, self.config)
-        clips: tuple[Clip, ...] = ()
-        if event.span.duration >= LONG_EVENT_SECONDS:
-            for span in spans:
-                own = self._look(span, self._few)
-                clips += caption_clips(self.model, own, [span], self._options)
-        else:
+        if event.span.duration < LONG_EVENT_SECONDS:
             seen = self._look(event.span) if visual is None else visual
-            clips = caption_clips(self.model, seen, spans, self._options)
-        events[number] = replace(event, clips=clips)
+            events[number] = replace(event, clips=caption_clips(self.model, seen, spans, self._options))
+            return
+        clips: tuple[Clip, ...] = ()
+        for span in spans:
+            clips += caption_clips(self.model, self._look(span, self._few), [span], self._options)
+            events[number] = replace(event, clips=clips)
 
     def _told(
         self, chapters: tuple[Chapter, ...], events: Sequence[Event], calm: frozenset[Span]
@@ -205,8 +195,11 @@ class Telling:
         question = prompts.QUESTIONS["video"]["description"]
         return self.model.answer(self._look(span, self._few), question, options=self._options)
 
-    def _summarised(self, notes: Sequence[Note], last: Sequence[str]) -> Summary:
+    def _summarised(self, notes: Sequence[Note], last: Sequence[str]) -> Summary | None:
+        """From words alone; None where the model has no room for any, since it would invent then."""
         lines = self._lines(prompts.QUESTIONS["event"]["analysis"], notes, last, 0)
+        if len(lines) <= len(last):
+            return None
         return explain(self.model, unseen(self.model), "event", self._options, lines)[0]
 
     def _video(
