@@ -62,7 +62,8 @@ def of_clip(clip: Clip) -> Note:
 def of_chapter(chapter: Chapter, events: Sequence[Event]) -> Note:
     """What was said of a chapter, or what was found in it."""
     weight = max((events[number].peak_score for number in chapter.events), default=0.0)
-    found = f"{len(chapter.events)} events, not described." if chapter.events else "no event was found."
+    count = len(chapter.events)
+    found = f"{count} event{'' if count == 1 else 's'}, not described." if count else "no event was found."
     return Note(chapter.span, in_one(chapter.summary) or found, weight)
 
 
