@@ -1,4 +1,4 @@
-"""The README's commands and code are run as they stand."""
+"""The commands and code of the README and of the page on reports are run as they stand."""
 
 import re
 import shlex
@@ -12,12 +12,13 @@ from holmesvau import cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.DOTALL)
+REPORTS = (ROOT / "docs" / "reports.md").read_text()
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README + REPORTS, re.DOTALL)
 COMMANDS = [
-    line.split("#")[0].split(">")[0].strip()
+    line.removeprefix("$ ").split("#")[0].split(">")[0].strip()
     for _, block in BLOCKS
     for line in block.splitlines()
-    if line.startswith("holmesvau ")
+    if line.removeprefix("$ ").startswith("holmesvau ")
 ]
 SNIPPETS = [block for language, block in BLOCKS if language == "python"]
 

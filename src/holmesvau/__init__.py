@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from holmesvau.holmes import Holmes as Holmes
     from holmesvau.types import AnomalyCurve as AnomalyCurve
     from holmesvau.types import Answer as Answer
+    from holmesvau.types import Chapter as Chapter
     from holmesvau.types import Clip as Clip
     from holmesvau.types import Event as Event
     from holmesvau.types import FrameBatch as FrameBatch
@@ -46,6 +47,7 @@ _NAMES = {
         (
             "AnomalyCurve",
             "Answer",
+            "Chapter",
             "Clip",
             "Event",
             "FrameBatch",

@@ -17,6 +17,7 @@ from holmesvau.ats.features import Features
 from holmesvau.ats.guarded import Trust
 from holmesvau.ats.samplers import sample_curve
 from holmesvau.errors import InputError
+from holmesvau.metered import Budget, BudgetSpent
 from holmesvau.types import AnomalyCurve, Clip, FrameBatch, IndexArray, Span, Summary
 from holmesvau.vlm import prompts
 from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel, VisualTokens, join
@@ -46,19 +47,42 @@ class SamplerConfig:
 class DescribeConfig:
     """How much is described.
 
-    `granularity`: `video` describes only the whole; `event` each event as well; `clip` also captions the
-    clips of each event. At most `max_events` events are described, the most abnormal first; an event is
-    cut into clips of about `clip_seconds`, at most `max_clips` of them.
+    `granularity`: `video` describes only the whole; `event` each event, and the chapters of a long video, as
+    well; `clip` also captions the clips of each event. At most `max_events` events are described, the most
+    abnormal first; an event is cut into clips of about `clip_seconds`, at most `max_clips` of them. At most
+    `max_calm` chapters without events are described, the longest first. Those, and the clips of a long event,
+    are each described from `few_frames` frames.
+    A model is given at most `notes_tokens` tokens of what was said before (one that reads, see the protocol).
+
+    `budget_seconds` and `budget_tokens` end the describing when they are spent (`metered`); what is most
+    abnormal is described first.
 
     `unfamiliar` decides what a model that knows its limits says of footage unlike its training: nothing
     (`withhold`), or what it would say, with a warning (`mark`).
     """
 
     granularity: Granularity = "clip"
-    max_events: int = 12
+    max_events: int = 24
     clip_seconds: float = 5.0
     max_clips: int = 4
+    max_calm: int = 12
+    few_frames: int = 4
+    notes_tokens: int = 1024
+    budget_seconds: float | None = None
+    budget_tokens: int | None = None
     unfamiliar: Literal["withhold", "mark"] = "withhold"
+
+    def __post_init__(self) -> None:
+        _ = self.budget
+
+    @property
+    def budget(self) -> Budget:
+        """What describing may cost.
+
+        Raises:
+            ConfigError: when a limit is not above 0.
+        """
+        return Budget(seconds=self.budget_seconds, tokens=self.budget_tokens)
 
 
 class Seen:
@@ -74,11 +98,12 @@ class Seen:
         self._rows: dict[int, VisualTokens] = {}
         self._max_frames = max_frames
 
-    def _encode(self, batch: FrameBatch) -> VisualTokens:
-        return self._model.encode(batch, self._dense) if self._model.uses_scan else self._model.encode(batch)
+    def look(self, index: IndexArray, fetch: Fetch, model: VisionLanguageModel | None = None) -> VisualTokens:
+        """The tokens of these frames; `fetch` gets by index those that were not seen before.
 
-    def look(self, index: IndexArray, fetch: Fetch) -> VisualTokens:
-        """The tokens of these frames; `fetch` gets by index those that were not seen before."""
+        `model` is the one who looks where that is to be counted (`metered`).
+        """
+        model = model or self._model
         missing = np.asarray([i for i in index.tolist() if i not in self._rows], dtype=np.int64)
         fresh: dict[int, VisualTokens] = {}
         done, at_once = 0, 1
@@ -86,7 +111,7 @@ class Seen:
             batch = fetch(missing[done : done + at_once])
             done += at_once
             at_once = int(np.clip(BYTES_AT_ONCE // batch.frames[0].nbytes, 1, FRAMES_AT_ONCE))
-            tokens = self._encode(batch)
+            tokens = model.encode(batch, self._dense) if model.uses_scan else model.encode(batch)
             fresh |= {int(frame): tokens.select([row]) for row, frame in enumerate(batch.index)}
         asked = join([fresh[i] if i in fresh else self._rows[i] for i in index.tolist()])
         self._rows |= fresh
@@ -130,20 +155,32 @@ def explain(
     visual: VisualTokens,
     level: Literal["event", "video"],
     options: GenerationOptions | None,
+    notes: Sequence[str] = (),
 ) -> tuple[Summary, str]:
     """Judgement, description and analysis of what `visual` shows, and its class ("" when none is named).
 
-    What the model judges normal gets no analysis, as in the dataset (§3.2).
+    `notes` are lines on what was seen, for a model that reads; there may then be no frames at all. What the
+    model judges normal gets no analysis, as in the dataset (§3.2).
     """
-    questions = prompts.QUESTIONS[level]
+    questions = {task: prompts.reading(text, notes) for task, text in prompts.QUESTIONS[level].items()}
     judgement, description = model.answer_many(
         visual, [questions["judgement"], questions["description"]], options=options
     )
     verdict = prompts.parse_judgement(judgement)
     if verdict.is_anomalous is False:
         return Summary(judgement, description), ""
-    analysis = model.answer(visual, questions["analysis"], options=options)
+    try:
+        analysis = model.answer(visual, questions["analysis"], options=options)
+    except BudgetSpent:
+        # What was said before is not lost.
+        analysis = ""
     return Summary(judgement, description, analysis), verdict.label or ""
+
+
+def unseen(model: VisionLanguageModel) -> VisualTokens:
+    """No frames at all, for a question about what was written."""
+    nothing = np.empty(0, dtype=np.int64)
+    return model.encode(FrameBatch(np.empty((0, 1, 1, 3), np.uint8), nothing, nothing.astype(np.float64)))
 
 
 def clip_spans(event: Span, config: DescribeConfig) -> list[Span]:
@@ -159,13 +196,19 @@ def caption_clips(
     spans: Sequence[Span],
     options: GenerationOptions | None,
 ) -> tuple[Clip, ...]:
-    """A caption for each clip from those frames of its event that lie in it (the nearest if none does)."""
-    clips = []
+    """A caption for each clip from those frames of its event that lie in it (the nearest if none does).
+
+    Where a budget ends, the clips before it are given.
+    """
+    clips: list[Clip] = []
     for span in spans:
         inside = np.flatnonzero((visual.seconds >= span.start) & (visual.seconds < span.end)).tolist()
         middle = (span.start + span.end) / 2
         rows = inside or [int(np.argmin(np.abs(visual.seconds - middle)))]
-        caption = model.answer(visual.select(rows), prompts.QUESTIONS["clip"]["caption"], options=options)
+        try:
+            caption = model.answer(visual.select(rows), prompts.QUESTIONS["clip"]["caption"], options=options)
+        except BudgetSpent:
+            break
         clips.append(Clip(span, caption))
     return tuple(clips)
 

@@ -13,22 +13,28 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
+from holmesvau.asking import Asking
 from holmesvau.ats.calibration import Calibration
+from holmesvau.ats.chapters import ChaptersConfig
 from holmesvau.ats.events import EventsConfig
 from holmesvau.ats.features import Encoder, Features, Progress, Scorer
 from holmesvau.ats.guarded import GuardedScorer, Trust
 from holmesvau.ats.scan import ScanConfig, ScanResult, scan
-from holmesvau.describe import DescribeConfig, SamplerConfig, Seen, choose, unfamiliar
+from holmesvau.describe import DescribeConfig, SamplerConfig, Seen, unfamiliar
 from holmesvau.errors import InputError, MissingPartError
 from holmesvau.types import AnomalyCurve, Answer, Report, Selection, Span
 from holmesvau.video import Video, open_video
 from holmesvau.vlm.protocol import GenerationOptions, History, VisionLanguageModel
 
 log = logging.getLogger(__name__)
+
+# A file by its path, time of change and size.
+Key = tuple[str, int, int]
+T = TypeVar("T")
 
 FRAMES_WITHOUT_MODEL = 16
 VIDEOS_REMEMBERED = 4
@@ -41,6 +47,7 @@ class HolmesConfig:
     scan: ScanConfig = field(default_factory=ScanConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    chapters: ChaptersConfig = field(default_factory=ChaptersConfig)
     describe: DescribeConfig = field(default_factory=DescribeConfig)
     generation: GenerationOptions = field(default_factory=GenerationOptions)
     thumbnail_width: int = 320
@@ -90,7 +97,8 @@ class Holmes:
         self.scorer = scorer
         self.model = model
         self.config = config or HolmesConfig()
-        self._seen: OrderedDict[tuple[str, int, int], Seen] = OrderedDict()
+        self._seen: OrderedDict[Key, Seen] = OrderedDict()
+        self._reports: OrderedDict[Key, Report] = OrderedDict()
 
     @classmethod
     def from_pretrained(
@@ -144,7 +152,9 @@ class Holmes:
             self._speaking_model()
         with open_video(source, fps=self.config.fps) as video:
             scored = self.scored(video, progress)
-            return Watch(self, video, scored, started=started, progress=progress).report(questions)
+            report = Watch(self, video, scored, started=started, progress=progress).report(questions)
+            _remember(self._reports, _key(video), report)
+            return report
 
     @overload
     def ask(
@@ -177,6 +187,9 @@ class Holmes:
     ) -> Answer | Iterator[str]:
         """Ask about a recording, or about the one a `Report` is of; with `span`, about exactly that part.
 
+        About more than `chapters.from_seconds` at once, a model that reads is also told what the report, or
+        this object's last `watch` of the recording, says of that part: its chapters, events and clips.
+
         A second question about the same recording neither scans nor encodes again. `stream=True` gives the
         answer in pieces. Where a model that knows its limits does not know such footage, `Answer.note` says
         so, and a warning is logged.
@@ -199,11 +212,21 @@ class Holmes:
                 if scored.trust is not None and not scored.trust.is_familiar and model.uses_scan:
                     note = unfamiliar(scored.trust, model.name, withheld=False)
                     log.warning("%s", note)
-            index = choose(curve, self.num_frames, self.config.sampler, span=span)
+            known = source if isinstance(source, Report) else self._reports.get(_key(video))
+            asking = Asking(curve, span, known, self.config.chapters)
+            index = asking.frames(self.num_frames, self.config.sampler, self.config.events)
             visual = self.seen(video, dense).look(index, video.at)
+            asked = asking.informed(
+                model,
+                question,
+                history,
+                num_frames=len(visual),
+                config=self.config.describe,
+                generation=self.config.generation,
+            )
         if stream:
-            return model.stream(visual, question, history=history, options=self.config.generation)
-        text = model.answer(visual, question, history=history, options=self.config.generation)
+            return model.stream(visual, asked, history=history, options=self.config.generation)
+        text = model.answer(visual, asked, history=history, options=self.config.generation)
         selection = Selection(visual.index, visual.seconds, self.config.sampler.method)
         return Answer(question, text, span, selection, model.name, note)
 
@@ -240,13 +263,9 @@ class Holmes:
 
         `dense` are its features, which are needed at the first look by a model that uses the scan.
         """
-        path = Path(video.info.path)
-        state = path.stat() if path.exists() else None
-        key = (str(path), state.st_mtime_ns if state else 0, state.st_size if state else 0)
-        seen = self._seen.pop(key, None) or Seen(self._speaking_model(), dense)
-        self._seen[key] = seen
-        while len(self._seen) > VIDEOS_REMEMBERED:
-            self._seen.popitem(last=False)
+        key = _key(video)
+        seen = self._seen.get(key) or Seen(self._speaking_model(), dense)
+        _remember(self._seen, key, seen)
         return seen
 
     def _speaking_model(self) -> VisionLanguageModel:
@@ -256,3 +275,18 @@ class Holmes:
                 "(a folder of an InternVL-family checkpoint)."
             )
         return self.model
+
+
+def _key(video: Video) -> Key:
+    """Which file this is, as it is now."""
+    path = Path(video.info.path)
+    state = path.stat() if path.exists() else None
+    return str(path), state.st_mtime_ns if state else 0, state.st_size if state else 0
+
+
+def _remember(kept: OrderedDict[Key, T], key: Key, value: T) -> None:
+    """Keep a value as the newest of the last few videos'."""
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > VIDEOS_REMEMBERED:
+        kept.popitem(last=False)

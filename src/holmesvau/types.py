@@ -202,6 +202,30 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A stretch of a long video with what happens in it: the level between events and the whole.
+
+    Chapters follow one another without gap and cut no event in two. `events` are the places, in the report's
+    `events`, of those that lie in it; a chapter without any is calm. `chapters` are the finer ones it is made
+    of, where it holds too much for one summary. `composed` says that its words were put together from its
+    events' own by plain rules, not written by a model.
+    """
+
+    span: Span
+    events: tuple[int, ...] = ()
+    summary: Summary = field(default_factory=Summary)
+    chapters: tuple[Chapter, ...] = ()
+    composed: bool = False
+
+    def leaves(self) -> Iterator[Chapter]:
+        """The chapters at the bottom of this one, in order of time; itself where it has no finer ones."""
+        if not self.chapters:
+            yield self
+        for chapter in self.chapters:
+            yield from chapter.leaves()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A model's reply to one question, with the frames it saw and the part of the video it was about.
 
@@ -225,7 +249,8 @@ class Report:
 
     `thumbnails[N]` are JPEG bytes of the chosen frames, in the order of `selection`; empty when not kept.
     `timing` holds seconds spent by stage: decode, encode, score, select, generate, total.
-    `warnings` are sentences about what was lost, missing or unsure.
+    `warnings` are sentences about what was lost, missing or unsure. `chapters` cut a long video into
+    stretches; a short one has none.
     """
 
     video: VideoInfo
@@ -239,3 +264,4 @@ class Report:
     timing: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     thumbnails: tuple[bytes, ...] = ()
+    chapters: tuple[Chapter, ...] = ()

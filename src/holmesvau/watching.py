@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import holmesvau
 from holmesvau import config as configuration
+from holmesvau.ats.chapters import find_chapters
 from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
-from holmesvau.describe import caption_clips, choose, clip_spans, explain, unfamiliar
-from holmesvau.errors import ModelDownError
-from holmesvau.types import Answer, Clip, Event, IndexArray, Report, Selection, Summary
+from holmesvau.ats.views import cuts
+from holmesvau.composed import said
+from holmesvau.describe import choose, unfamiliar
+from holmesvau.metered import Metered
+from holmesvau.telling import Telling
+from holmesvau.types import Answer, Chapter, Event, IndexArray, Report, Selection, Span, Summary
 from holmesvau.video import Video
 from holmesvau.video.picture import jpeg
-from holmesvau.vlm.protocol import VisionLanguageModel
+from holmesvau.vlm.protocol import VisionLanguageModel, VisualTokens
 
 if TYPE_CHECKING:
     from holmesvau.holmes import Holmes, Scored
@@ -64,19 +67,22 @@ class Watch:
             spans = [event.span for event in events]
             index = choose(self._curve, self._holmes.num_frames, self._config.sampler, events=spans)
             selection, thumbnails = self._pictures(index)
+            chapters = self._chapters(spans)
         summary, answers = Summary(), []
+        parts = self._parts()
         model = self._speaking_here()
         if model is not None:
             with self._timed("generate"):
-                try:
-                    self._describe_all(events, model)
-                    visual = self._holmes.seen(self._video, self._dense).look(index, self._video.at)
-                    summary, _ = explain(model, visual, "video", self._config.generation)
-                    for question in questions:
-                        text = model.answer(visual, question, options=self._config.generation)
+                asked = Metered(model, self._config.describe.budget)
+                telling = self._telling(asked, index, len(questions))
+                chapters, summary, by_rules = telling.tell(events, chapters, self._whole())
+                for question in questions:
+                    text = telling.answer(question, events, chapters)
+                    if text is not None:
                         answers.append(Answer(question, text, None, selection, model.name))
-                except ModelDownError as error:
-                    self._warnings.append(f"{error} {MODEL_DOWN}")
+                silent = len(questions) - len(answers)
+                self._warnings += list(told(telling, events, chapters, by_rules, silent))
+                parts |= asked.info()
         self._timing["total"] = time.perf_counter() - self._started
         return Report(
             video=self._video.info,
@@ -85,12 +91,42 @@ class Watch:
             events=tuple(events),
             summary=summary,
             answers=tuple(answers),
-            model=self._parts(),
+            model=parts,
             config=configuration.to_dict(self._config),
             timing=self._timing,
             warnings=tuple(dict.fromkeys([*self._warnings, *self._video.warnings])),
             thumbnails=thumbnails,
+            chapters=chapters,
         )
+
+    def _telling(self, model: Metered, selected: IndexArray, questions: int) -> Telling:
+        config, seen = self._config, self._holmes.seen(self._video, self._dense)
+
+        def look(span: Span | None, num_frames: int | None = None) -> VisualTokens:
+            index = selected
+            if span is not None:
+                wanted = self._holmes.num_frames
+                wanted = wanted if num_frames is None else min(num_frames, wanted)
+                index = choose(self._curve, wanted, config.sampler, span=span)
+            return seen.look(index, lambda missing: model.fetch(missing, self._video.at), model)
+
+        return Telling(
+            model, look, config.describe, config.generation, questions=questions, progress=self._progress
+        )
+
+    def _whole(self) -> Span:
+        """From the first frame to the end, or as far as the curve goes where the end is not known."""
+        curve, end = self._curve, self._video.info.duration
+        scored = float(curve.seconds[-1]) + curve.stride_seconds if len(curve) else 0.0
+        return Span(0.0, max(end or 0.0, scored))
+
+    def _chapters(self, events: Sequence[Span]) -> tuple[Chapter, ...]:
+        whole, config = self._whole(), self._config.chapters
+        # Changes of view are looked for in hours of features: not where there are no chapters anyhow.
+        if whole.duration < config.from_seconds:
+            return ()
+        changes = self._dense.seconds[cuts(self._dense.cells)].tolist()
+        return find_chapters(whole, events, changes, config)
 
     def _speaking_here(self) -> VisionLanguageModel | None:
         """The model, where there is one and it may be believed; else the reason goes into the warnings."""
@@ -126,33 +162,6 @@ class Watch:
         selection = Selection(batch.index, batch.seconds, self._config.sampler.method)
         return selection, tuple(jpeg(frame) for frame in batch.frames)
 
-    def _describe_all(self, events: list[Event], model: VisionLanguageModel) -> None:
-        """Put the words into `events` one by one, so that those said stay when the model goes away."""
-        settings = self._config.describe
-        if settings.granularity == "video":
-            return
-        by_score = sorted(range(len(events)), key=lambda number: -events[number].peak_score)
-        chosen = sorted(by_score[: settings.max_events])
-        if len(chosen) < len(events):
-            self._warnings.append(
-                f"{len(events)} events were found; the {len(chosen)} with the highest scores are described "
-                f"(describe.max_events = {settings.max_events})."
-            )
-        for done, number in enumerate(chosen):
-            events[number] = self._describe(events[number], model)
-            if self._progress is not None:
-                self._progress("describe", done + 1, len(chosen))
-
-    def _describe(self, event: Event, model: VisionLanguageModel) -> Event:
-        index = choose(self._curve, self._holmes.num_frames, self._config.sampler, span=event.span)
-        visual = self._holmes.seen(self._video, self._dense).look(index, self._video.at)
-        summary, label = explain(model, visual, "event", self._config.generation)
-        clips: tuple[Clip, ...] = ()
-        if self._config.describe.granularity == "clip":
-            spans = clip_spans(event.span, self._config.describe)
-            clips = caption_clips(model, visual, spans, self._config.generation)
-        return replace(event, label=label, summary=summary, clips=clips)
-
     def _parts(self) -> dict[str, Any]:
         """Which model, encoder and scorer made this, for `report.json`."""
         model, encoder = self._holmes.model, self._holmes.encoder
@@ -169,3 +178,38 @@ class Watch:
         began = time.perf_counter()
         yield
         self._timing[stage] += time.perf_counter() - began
+
+
+def told(
+    telling: Telling,
+    events: Sequence[Event],
+    chapters: Sequence[Chapter],
+    by_rules: bool,
+    unanswered: int = 0,
+) -> Iterator[str]:
+    """Sentences on what the report does not say in words, or not in the model's own, and why."""
+    settings, model = telling.config, telling.model
+    if settings.granularity != "video" and len(events) > settings.max_events:
+        yield (
+            f"{len(events)} events were found; the {settings.max_events} with the highest scores are "
+            f"described (describe.max_events = {settings.max_events})."
+        )
+    if model.spent:
+        missing = f"{sum(map(said, events))} of {len(events)} events are described, the most abnormal first"
+        silent = sum(not event.clips for event in events if said(event))
+        if settings.granularity == "clip" and silent:
+            missing += f", {silent} of those without captions"
+        if unanswered:
+            missing += f", {unanswered} question{'' if unanswered == 1 else 's'} not answered"
+        yield (
+            f"The budget for describing ({settings.budget}) was spent: {missing}. What else it did not pay "
+            "for is reported without words, or in those on the events."
+        )
+    if telling.down is not None:
+        yield f"{telling.down} {MODEL_DOWN}"
+    composed = sum(chapter.composed and len(chapter.events) > 1 for chapter in chapters)
+    if composed or by_rules:
+        parts = [f"{composed} chapter{'' if composed == 1 else 's'}"] if composed else []
+        parts += ["the whole video"] if by_rules else []
+        reason = "" if model.summarises else f", because {model.name} does not summarise texts"
+        yield f"The words on {' and '.join(parts)} are put together from those on the events{reason}."

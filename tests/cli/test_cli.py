@@ -51,6 +51,19 @@ def test_two_runs_choose_identical_frames(holmesvau, burning_room):
     assert first["selection"] == second["selection"] and first["curve"] == second["curve"]
 
 
+def test_a_long_video_is_cut_into_chapters(holmesvau, burning_room, tmp_path):
+    code, out, _ = holmesvau(
+        *("watch", burning_room, "--model", "none", "--set", "chapters.from_seconds=30"),
+        *("--out", tmp_path / "out", "--formats", "json,chapters-vtt,chapters-csv"),
+    )
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert code == 0 and report["chapters"][-1]["end"] == pytest.approx(60)
+    assert "0:00–1:00  1 event\n" in out and report["chapters"][0]["events"] == [0]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("report.json", "chapters.vtt", "chapters.csv")
+    }
+
+
 def test_calm_camera_gives_no_event(holmesvau, calm_room):
     code, out, _ = holmesvau("watch", calm_room, "--model", "none", "--json")
     assert code == 0 and json.loads(out)["events"] == []
@@ -123,6 +136,8 @@ BAD_OPTIONS = {
     "no frames": (["--num-frames", "0"], "0"),
     "scorer file missing": (["--scorer", "none.safetensors"], "none.safetensors"),
     "bad granularity": (["--granularity", "frame"], "granularity"),
+    "no time": (["--budget-seconds", "0"], "budget_seconds = 0"),
+    "no tokens": (["--budget-tokens", "-1"], "budget_tokens = -1"),
 }
 
 

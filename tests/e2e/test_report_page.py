@@ -284,6 +284,36 @@ def test_a_day_opens_quickly_and_shows_its_peak(browser: Any, tmp_path: Path) ->
     )
 
 
+def test_chapters_lie_under_the_curve_and_lead_to_their_time(browser: Any, tmp_path: Path) -> None:
+    report = examples.two_hours()
+    _open(browser, write(report, tmp_path)["html"])
+    _until(browser, "document.querySelectorAll('#lane rect').length")
+    boxes = browser.find_elements("css selector", "#lane rect")
+    assert len(boxes) == len(report.chapters) == len(browser.find_elements("css selector", ".chapter"))
+    widths = [float(box.get_attribute("width")) for box in boxes]
+    lasting = [chapter.span.duration for chapter in report.chapters]
+    assert np.corrcoef(widths, lasting)[0, 1] > 0.999
+
+    # The page scrolls smoothly, and a click would come before it has arrived.
+    browser.execute_script("scrollTo({top: document.querySelector('main').offsetTop, behavior: 'instant'})")
+    number = next(n for n, chapter in enumerate(report.chapters) if not chapter.events and n)
+    boxes[number].click()
+    start = report.chapters[number].span.start
+    now = "document.getElementById('chart').getAttribute('aria-valuenow')"
+    _until(browser, f"Math.abs({now} - {start}) < 0.1")
+    card = browser.find_element("id", f"chapter-{number + 1}")
+    assert card.get_attribute("aria-current") == "true" and "calm" in card.text
+
+    link = browser.find_elements("css selector", ".chapter a.number")[7]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", link)
+    link.click()
+    _until(browser, "location.hash == '#event-8'")
+    chart = browser.find_element("id", "chart")
+    chart.send_keys("+", "+", "+")
+    assert 0 < len(browser.find_elements("css selector", "#lane rect")) < len(report.chapters)
+    assert _errors(browser) == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_narrow_page_fits_and_follows_the_colour_scheme(
     browser: Any, video: Path, tmp_path: Path, scheme: str

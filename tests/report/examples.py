@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
+from holmesvau import composed
+from holmesvau.ats.chapters import find_chapters
 from holmesvau.types import (
     AnomalyCurve,
     Answer,
+    Chapter,
     Clip,
     Event,
     Report,
@@ -104,3 +108,55 @@ def hostile() -> Report:
         config={HOSTILE: HOSTILE},
         warnings=(HOSTILE,),
     )
+
+
+ACTS = {
+    "Fighting": (
+        "Two men push each other beside the kiosk until one of them falls.",
+        "Nobody is attacked so.",
+    ),
+    "Stealing": ("A woman takes a bag from the bench and walks off with it.", "The bag is not hers."),
+    "RoadAccidents": ("A van runs into a parked car and stops.", "Vehicles do not touch in normal traffic."),
+    "": ("Several people run across the square at once.", ""),
+}
+
+
+def two_hours(told: bool = True) -> Report:
+    """Two hours of a curve with noise and 34 events, cut into chapters and told in the events' own words."""
+    rng = np.random.default_rng(8)
+    seconds = np.arange(2 * 7200) * STRIDE
+    scores = np.clip(0.12 + 0.04 * rng.standard_normal(len(seconds)), 0, 1)
+    starts = np.sort(np.concatenate([rng.uniform(600, 3000, 12), rng.uniform(4200, 6900, 22)]))
+    events: list[Event] = []
+    for start in starts.tolist():
+        end = start + float(rng.uniform(3, 40))
+        if events and start < events[-1].span.end + 2:
+            continue
+        score = float(rng.uniform(0.5, 0.95))
+        inside = (seconds >= start) & (seconds < end)
+        scores[inside] = score + 0.05 * rng.standard_normal(int(inside.sum()))
+        label = list(ACTS)[int(rng.integers(len(ACTS)))]
+        does, why = ACTS[label]
+        summary = Summary(f"Yes: {label}." if label else "Yes, an anomaly.", does, why) if told else Summary()
+        events.append(event(start, end, score, label=label if told else "", summary=summary))
+    calm = "People walk across the square; a few sit on the benches, and nothing else happens."
+    made = report(path="square.mp4", num_scores=len(seconds), events=tuple(events), chosen=16)
+    chapters = find_chapters(Span(0, 7200), [each.span for each in events])
+
+    def worded(chapter: Chapter) -> Chapter:
+        finer = tuple(worded(part) for part in chapter.chapters)
+        words = composed.of_events([events[n] for n in chapter.events])
+        summary = words if chapter.events else Summary(description=calm)
+        return replace(chapter, summary=summary, chapters=finer, composed=bool(chapter.events))
+
+    curve = AnomalyCurve(
+        seconds, np.clip(scores, 0, 1).astype(np.float32), made.curve.index, STRIDE, "novelty"
+    )
+    if not told:
+        return replace(made, curve=curve, chapters=chapters)
+    whole = composed.of_events(events)
+    note = (
+        "The words on 9 chapters and the whole video are put together from those on the events, because tiny "
+        "does not summarise texts."
+    )
+    return replace(made, curve=curve, chapters=tuple(map(worded, chapters)), summary=whole, warnings=(note,))

@@ -186,7 +186,7 @@ def test_schema_file_is_what_readers_are_checked_against() -> None:
     assert json.loads(SCHEMA_FILE.read_text(encoding="utf-8")) == json_schema()
 
 
-@pytest.mark.parametrize("make", [examples.full, examples.report, examples.hostile])
+@pytest.mark.parametrize("make", [examples.full, examples.report, examples.hostile, examples.two_hours])
 def test_documents_keep_the_schema(make) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from holmesvau.types import Report
 
 DEFAULT_FORMATS = "json,html,vtt,csv"
+FORMATS = "json, html, vtt, csv, srt, events-csv, jsonl, chapters-vtt, chapters-csv, clips"
 
 
 def run(
@@ -25,12 +26,26 @@ def run(
     ] = None,
     formats: Annotated[
         str,
-        typer.Option("--formats", help="Which files: json, html, vtt, csv, srt, events-csv, jsonl, clips."),
+        typer.Option("--formats", help=f"Which files: {FORMATS}."),
     ] = DEFAULT_FORMATS,
     ask: Annotated[
         list[str] | None, typer.Option("--ask", help="A question to answer; may be given again.")
     ] = None,
-    granularity: Annotated[str | None, typer.Option("--granularity", help="clip, event or video.")] = None,
+    granularity: Annotated[
+        str | None,
+        typer.Option(
+            "--granularity",
+            help="How far down it is told: video only the whole, event also events and chapters, clip all.",
+        ),
+    ] = None,
+    budget_seconds: Annotated[
+        float | None,
+        typer.Option("--budget-seconds", help="Describing, after the scan, takes no longer than this."),
+    ] = None,
+    budget_tokens: Annotated[
+        int | None,
+        typer.Option("--budget-tokens", help="Describing takes no more tokens than this, prompts and all."),
+    ] = None,
     sampler: Annotated[
         str | None, typer.Option("--sampler", help="How frames are chosen; see `sample`.")
     ] = None,
@@ -50,7 +65,13 @@ def run(
     quiet: options.Quiet = False,
 ) -> None:
     """Watch recordings and report what is abnormal: when, and what the model says of it."""
-    given = {"describe.granularity": granularity, "sampler.method": sampler, "sampler.num_frames": num_frames}
+    given = {
+        "describe.granularity": granularity,
+        "describe.budget_seconds": budget_seconds,
+        "describe.budget_tokens": budget_tokens,
+        "sampler.method": sampler,
+        "sampler.num_frames": num_frames,
+    }
     overrides = [*(set_ or []), *(f"{key}={value}" for key, value in given.items() if value is not None)]
     wanted = _formats(formats)
     folders = _folders(videos, out)
@@ -91,6 +112,9 @@ def _hand_over(report: Report, folder: Path | None, formats: tuple[str, ...], as
         options.print_json(reports.to_json(report))
         return
     for line in reports.summary_lines(report):
+        sys.stdout.write(line + "\n")
+    # What no file keeps is told here.
+    for line in reports.chapter_lines(report) if written else reports.told_lines(report):
         sys.stdout.write(line + "\n")
     for path in written.values():
         sys.stdout.write(f"wrote {path}\n")

@@ -9,18 +9,21 @@ Importing it loads neither torch nor av; `holmesvau.video.cut` is loaded when cl
 
 from __future__ import annotations
 
+from holmesvau.clock import clock, span_clock
 from holmesvau.report.json import from_json, to_json
-from holmesvau.report.sentences import clock, span_clock, summary_lines
+from holmesvau.report.sentences import chapter_lines, summary_lines, told_lines
 from holmesvau.report.write import DEFAULT_FORMATS, FORMATS, check_writable, write
 
 __all__ = [
     "DEFAULT_FORMATS",
     "FORMATS",
+    "chapter_lines",
     "check_writable",
     "clock",
     "from_json",
     "span_clock",
     "summary_lines",
     "to_json",
+    "told_lines",
     "write",
 ]

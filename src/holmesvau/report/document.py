@@ -91,6 +91,16 @@ class EventPart(SummaryPart):
     peak_score: NotRequired[Score | None]
 
 
+class ChapterPart(SummaryPart):
+    """A stretch of a long video; chapters of a level follow one another without gap."""
+
+    start: Seconds
+    end: Seconds
+    events: Annotated[list[int], Field(description="Places in the report's `events`, from 0; none: calm.")]
+    composed: Annotated[bool, Field(description="Put together by rules from what was said of its events.")]
+    chapters: Annotated[list[ChapterPart], Field(description="The finer chapters it is made of.")]
+
+
 class AnswerPart(TypedDict):
     """A question and the reply to it."""
 
@@ -115,6 +125,7 @@ class Document(TypedDict):
     model: dict[str, Any]
     config: dict[str, Any]
     timing: Annotated[dict[str, Number], Field(description="Seconds spent by stage.")]
+    chapters: NotRequired[list[ChapterPart]]
     warnings: NotRequired[list[str]]
     holmesvau: NotRequired[Annotated[str, Field(description="The version that wrote it.")]]
 

@@ -20,10 +20,12 @@ from urllib.parse import quote, urlsplit
 
 import numpy as np
 
+from holmesvau.clock import clock, span_clock
+from holmesvau.notes import first_sentences
 from holmesvau.report.curve import decimated, score_at
 from holmesvau.report.json import dump, plain
-from holmesvau.report.sentences import clock, is_described, length, span_clock, summary_lines
-from holmesvau.types import Event, Report, Summary
+from holmesvau.report.sentences import chapter_title, is_described, length, summary_lines
+from holmesvau.types import Chapter, Event, Report, Summary
 
 CODEC_NAMES = {"h264": "H.264", "hevc": "HEVC", "mpeg4": "MPEG-4", "av1": "AV1", "vp8": "VP8", "vp9": "VP9"}
 TIMING_ORDER = ("decode", "encode", "score", "select", "generate", "total")
@@ -52,6 +54,8 @@ def to_html(
         frames=_frames(report),
         events=_events(report),
         answers=_answers(report),
+        chapters=_chapters(report),
+        chapter_key='<span class="key lane-key">chapter</span>' if report.chapters else "",
         details=_details(report),
         data=_script_text(dump(_data(report))),
     )
@@ -202,6 +206,49 @@ def _event(report: Report, number: int, event: Event) -> str:
     )
 
 
+def _chapters(report: Report) -> str:
+    if not report.chapters:
+        return ""
+    items = "".join(_chapter(report, str(n), chapter) for n, chapter in enumerate(report.chapters, 1))
+    return (
+        f'<section id="chapters"><h2>Chapters <span class="count">{len(report.chapters)}</span></h2>'
+        f'<ol class="chapters">{items}</ol></section>'
+    )
+
+
+def _chapter(report: Report, name: str, chapter: Chapter) -> str:
+    kind = "chapter" if chapter.events else "chapter calm"
+    links = "".join(f'<a href="#event-{n + 1}" class="number">{n + 1}</a>' for n in chapter.events)
+    finer = "".join(_chapter(report, f"{name}.{n}", part) for n, part in enumerate(chapter.chapters, 1))
+    if finer:
+        parts = len(chapter.chapters)
+        finer = f'<details><summary>In {parts} parts</summary><ol class="chapters">{finer}</ol></details>'
+    when = (
+        f'<div class="when"><span class="quiet">{name}</span><button type="button" class="link" '
+        f'data-seek="{chapter.span.start:.3f}">{span_clock(chapter.span)}</button></div>'
+    )
+    return (
+        f'<li class="{kind}" id="chapter-{name}" data-start="{chapter.span.start:.3f}" '
+        f'data-end="{chapter.span.end:.3f}">{when}<div>'
+        f"<h3>{escape(chapter_title(report, chapter))} {links}</h3>{_chapter_words(chapter)}{finer}"
+        "</div></li>"
+    )
+
+
+def _chapter_words(chapter: Chapter) -> str:
+    """What is said of a chapter, where neither the card of its only event nor its finer chapters say it."""
+    told = chapter.summary
+    if chapter.composed and len(chapter.events) == 1:
+        texts = [first_sentences(told.description or told.judgement, 1)]
+    elif chapter.composed and chapter.chapters:
+        texts = [told.judgement]
+    elif chapter.composed:
+        texts = [told.description or told.judgement]
+    else:
+        texts = [told.judgement, told.description, told.analysis]
+    return "".join(f"<p>{_paragraphs(text)}</p>" for text in texts if text.strip())
+
+
 def _measures(event: Event) -> Iterable[str]:
     duration = event.span.duration
     yield f"{duration:.1f} s" if duration < 60 else f"{clock(duration)} long"
@@ -282,6 +329,10 @@ def _data(report: Report) -> dict[str, Any]:
         "first": _strongest(report),
         "times": times.tolist(),
         "scores": scores.tolist(),
+        "chapters": [
+            [round(chapter.span.start, 3), round(chapter.span.end, 3), chapter_title(report, chapter)]
+            for chapter in report.chapters
+        ],
         "events": [[round(event.span.start, 3), round(event.span.end, 3)] for event in report.events],
         "codec": CODEC_NAMES.get(report.video.codec, report.video.codec),
     }

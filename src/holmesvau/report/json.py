@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,25 @@ from holmesvau.report.document import (
     ADAPTER,
     SCHEMA,
     AnswerPart,
+    ChapterPart,
     Document,
     EventPart,
     SelectionPart,
     SummaryPart,
     VideoPart,
 )
-from holmesvau.types import AnomalyCurve, Answer, Clip, Event, Report, Selection, Span, Summary, VideoInfo
+from holmesvau.types import (
+    AnomalyCurve,
+    Answer,
+    Chapter,
+    Clip,
+    Event,
+    Report,
+    Selection,
+    Span,
+    Summary,
+    VideoInfo,
+)
 
 SECONDS_DECIMALS = 3
 SCORE_DECIMALS = 4
@@ -49,6 +61,7 @@ def to_json(report: Report) -> dict[str, Any]:
         },
         "selection": _selection(report.selection),
         "events": [_event(event) for event in report.events],
+        "chapters": [_chapter(chapter) for chapter in report.chapters],
         "summary": _summary(report.summary),
         "answers": [_answer(answer) for answer in report.answers],
         "model": plain(report.model),
@@ -155,6 +168,7 @@ def _report(document: Document) -> Report:
         config=document["config"],
         timing=document["timing"],
         warnings=tuple(document.get("warnings", ())),
+        chapters=_chapters_from(document.get("chapters", []), len(document["events"])),
     )
 
 
@@ -236,6 +250,34 @@ def _event_from(part: EventPart) -> Event:
         label=part["label"],
         summary=_summary_from(part),
         clips=tuple(Clip(Span(clip["start"], clip["end"]), clip["caption"]) for clip in part["clips"]),
+    )
+
+
+def _chapter(chapter: Chapter) -> ChapterPart:
+    return {
+        "start": _seconds(chapter.span.start),
+        "end": _seconds(chapter.span.end),
+        "events": list(chapter.events),
+        **_summary(chapter.summary),
+        "composed": chapter.composed,
+        "chapters": [_chapter(finer) for finer in chapter.chapters],
+    }
+
+
+def _chapters_from(parts: Sequence[ChapterPart], num_events: int) -> tuple[Chapter, ...]:
+    for part in parts:
+        for number in part["events"]:
+            if not 0 <= number < num_events:
+                raise InputError(f"a chapter names event {number}, but there are {num_events} events.")
+    return tuple(
+        Chapter(
+            Span(part["start"], part["end"]),
+            tuple(part["events"]),
+            _summary_from(part),
+            _chapters_from(part["chapters"], num_events),
+            part["composed"],
+        )
+        for part in parts
     )
 
 

@@ -6,9 +6,10 @@
   const scores = data.scores.map((s) => s / 10000);
   const duration = Math.max(data.duration, count ? times[count - 1] : 0, 0.001);
   const byId = (id) => document.getElementById(id);
-  const chart = byId("chart"), strip = byId("strip"), readout = byId("readout");
+  const chart = byId("chart"), strip = byId("strip"), lane = byId("lane"), readout = byId("readout");
   const player = byId("player"), still = byId("still"), attach = byId("attach"), attachNote = byId("attach-note");
   const cards = [...document.querySelectorAll("article.event")];
+  const chapters = [...document.querySelectorAll(".chapter")];
   const frames = [...document.querySelectorAll(".frame")].map((element) => ({
     element,
     seconds: Number(element.dataset.seek),
@@ -155,11 +156,31 @@
       knob: make("path", { class: "knob" }, svg),
     };
     chart.replaceChildren(svg);
+    drawLane();
     drawStrip();
     moveHead();
     const whole = view.to - view.from >= duration - 1e-6;
     byId("zoom-all").disabled = byId("zoom-out").disabled = whole;
     byId("zoom-in").disabled = view.to - view.from <= shortest + 1e-6;
+  }
+
+  // The chapters under the part of the curve that is shown, numbered where there is room for the number.
+  function drawLane() {
+    lane.hidden = !data.chapters.length;
+    if (lane.hidden) return;
+    const box = geometry(lane, { left, right, top: 0, bottom: 0 });
+    const svg = make("svg", { viewBox: `0 0 ${box.width} ${box.height}` });
+    data.chapters.forEach(([start, end, title], number) => {
+      if (end < view.from || start > view.to) return;
+      const kind = title === "calm" ? "" : " eventful";
+      const x0 = clamp(xOf(start, box), box.left, box.width - box.right);
+      const x1 = clamp(xOf(end, box), box.left, box.width - box.right);
+      const part = make("rect", { class: `chapter-box${kind}`, x: x0, y: 1, width: Math.max(1.5, x1 - x0), height: box.height - 2, rx: 3, "data-seek": start }, svg);
+      make("title", {}, part).textContent = `${clock(start)}–${clock(end)} ${title}`;
+      if (x1 - x0 < 8 * String(number + 1).length + 8) return;
+      make("text", { class: kind.trim(), x: (x0 + x1) / 2, y: box.height / 2 + 4, "text-anchor": "middle" }, svg).textContent = number + 1;
+    });
+    lane.replaceChildren(svg);
   }
 
   function drawStrip() {
@@ -194,6 +215,7 @@
     if (!hovering) readout.textContent = describe(cursor);
     const inside = eventAt(cursor);
     cards.forEach((card, number) => mark(card, number === inside));
+    for (const chapter of chapters) mark(chapter, cursor >= Number(chapter.dataset.start) && cursor < Number(chapter.dataset.end));
     const near = nearestFrame(cursor);
     frames.forEach((frame) => mark(frame.element, frame === near));
     if (!playable && near && near.image) {

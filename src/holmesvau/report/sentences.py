@@ -7,36 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from holmesvau.types import Event, Report, Span
+from holmesvau.clock import clock, span_clock
+from holmesvau.types import Chapter, Event, Report, Summary
 
 EVENTS_NAMED = 5
-# Spans shorter than this are told to a tenth of a second: 0:31-0:31 says nothing.
-TENTHS_BELOW = 3.0
-
-
-def clock(seconds: float, decimals: int = 0) -> str:
-    """A time as people read it: `0:38`, `12:05`, `1:00:01`, with `decimals=1` `0:38.4`; `–` when not finite.
-
-    Digits beyond `decimals` are cut off, as on a player's clock.
-    """
-    if not math.isfinite(seconds):
-        return "–"
-    sign = "-" if seconds < 0 else ""
-    # A millisecond is the finest time a report keeps: 0.9999999 is 1 s, not a second that has not come yet.
-    units = int(round(abs(seconds), 3) * 10**decimals + 1e-6)
-    whole, fraction = divmod(units, 10**decimals)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    tail = f".{fraction:0{decimals}d}" if decimals else ""
-    if hours:
-        return f"{sign}{hours}:{minutes:02d}:{rest:02d}{tail}"
-    return f"{sign}{minutes}:{rest:02d}{tail}"
-
-
-def span_clock(span: Span) -> str:
-    """A stretch of time, `0:31–0:48`; short ones to a tenth of a second."""
-    decimals = 1 if span.duration < TENTHS_BELOW else 0
-    return f"{clock(span.start, decimals)}–{clock(span.end, decimals)}"
 
 
 def length(report: Report) -> float:
@@ -52,6 +26,7 @@ def is_described(report: Report) -> bool:
     summaries = [report.summary, *(event.summary for event in report.events)]
     words = [text for s in summaries for text in (s.judgement, s.description, s.analysis)]
     words += [event.label for event in report.events]
+    words += [chapter.summary.description for chapter in report.chapters]
     words += [clip.caption for event in report.events for clip in event.clips]
     return any(words) or any(answer.text for answer in report.answers)
 
@@ -69,6 +44,50 @@ def summary_lines(report: Report) -> list[str]:
             else "No model has described the video: only the curve and the chosen frames are given."
         )
     return lines
+
+
+def chapter_lines(report: Report) -> list[str]:
+    """One line a chapter: when it is, which events lie in it and what the model calls them."""
+    return [f"{span_clock(chapter.span)}  {chapter_title(report, chapter)}" for chapter in report.chapters]
+
+
+def told_lines(report: Report) -> list[str]:
+    """All that was put into words, one line each, the lower levels indented under the higher ones."""
+    lines = [words] if (words := _words(report.summary)) else []
+    for chapter in report.chapters:
+        # The words of a chapter that were put together from its events' stand below it anyhow.
+        words = "" if chapter.composed else _words(chapter.summary)
+        lines.append(
+            f"{span_clock(chapter.span)}  {chapter_title(report, chapter)}{f': {words}' if words else ''}"
+        )
+        lines += [f"  {line}" for number in chapter.events for line in _event_lines(report.events[number])]
+    if not report.chapters:
+        lines += [line for event in report.events for line in _event_lines(event)]
+    return lines
+
+
+def _event_lines(event: Event) -> list[str]:
+    label = f" {' '.join(event.label.split())}" if event.label.strip() else ""
+    words = _words(event.summary)
+    if not words and not event.clips:
+        return []
+    clips = [f"  {span_clock(clip.span)}: {' '.join(clip.caption.split())}" for clip in event.clips]
+    return [f"{span_clock(event.span)}{label}: {words}", *clips]
+
+
+def _words(summary: Summary) -> str:
+    texts = (summary.judgement, summary.description, summary.analysis)
+    return " ".join(" ".join(text.split()) for text in texts if text.strip())
+
+
+def chapter_title(report: Report, chapter: Chapter) -> str:
+    """`calm`, or how many events of which classes lie in the chapter."""
+    if not chapter.events:
+        return "calm"
+    count = _count(len(chapter.events), "event")
+    labels = [" ".join(report.events[number].label.split()) for number in chapter.events]
+    named = list(dict.fromkeys(label for label in labels if label))
+    return f"{count}: {', '.join(named)}" if named else count
 
 
 def _found(report: Report) -> str:

@@ -1,4 +1,4 @@
-"""Events and their clips as WebVTT and SubRip cues, in seconds from the first shown frame."""
+"""Chapters, events and their clips as WebVTT and SubRip cues, in seconds from the first shown frame."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from holmesvau.report.sentences import chapter_title
 from holmesvau.types import Event, Report, Span
 
 SHORTEST_CUE = 0.001
+# A chapter's heading stands at its beginning for so many seconds: an hour of it would hide the picture.
+HEADING_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,15 @@ def to_vtt(report: Report) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def to_chapters_vtt(report: Report) -> str:
+    """A WebVTT track of `kind="chapters"`: one cue a chapter, as long as it is, for a player's menu."""
+    blocks = ["WEBVTT"]
+    for number, chapter in enumerate(report.chapters, 1):
+        times = f"{_stamp(chapter.span.start, '.')} --> {_stamp(chapter.span.end, '.')}"
+        blocks.append(f"chapter-{number}\n{times}\n{_vtt_text(_line(chapter_title(report, chapter)))}")
+    return "\n\n".join(blocks) + "\n"
+
+
 def to_srt(report: Report) -> str:
     """SubRip. It has no escapes, so the few signs that players read as markup are replaced by look-alikes."""
     blocks = []
@@ -40,12 +52,17 @@ def to_srt(report: Report) -> str:
 
 def _cues(report: Report) -> Iterator[Cue]:
     cues = []
+    for number, chapter in enumerate(report.chapters, 1):
+        shown = Span(chapter.span.start, min(chapter.span.end, chapter.span.start + HEADING_SECONDS))
+        heading = f"Chapter {number}: {_line(chapter_title(report, chapter))}"
+        cues.append(Cue(f"chapter-{number}", _shown(shown), (heading,)))
     for number, event in enumerate(report.events, 1):
         cues.append(Cue(f"event-{number}", _shown(event.span), _event_lines(number, event)))
         for part, clip in enumerate(event.clips, 1):
             if clip.caption.strip():
                 cues.append(Cue(f"event-{number}-clip-{part}", _shown(clip.span), (_line(clip.caption),)))
-    # Both formats ask for cues in the order of their starts; the event comes before its first clip.
+    # Both formats ask for cues in the order of their starts; a chapter comes before its first event, and that
+    # before its first clip.
     yield from sorted(cues, key=lambda cue: cue.span.start)
 
 

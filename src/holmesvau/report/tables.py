@@ -1,17 +1,22 @@
-"""The curve and the events as tables: CSV for spreadsheets, JSON lines for grep and jq."""
+"""The curve, the events and the chapters as tables: CSV for spreadsheets, JSON lines for grep and jq."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from holmesvau.report.json import dump, to_json
-from holmesvau.types import Report
+from holmesvau.report.sentences import chapter_title
+from holmesvau.types import Chapter, Report
 
 EVENT_COLUMNS = (
     *("event", "start", "end", "peak", "peak_score", "confidence"),
-    *("label", "judgement", "description", "analysis", "clips"),
+    *("label", "judgement", "description", "analysis", "clips", "chapter"),
+)
+CHAPTER_COLUMNS = (
+    *("chapter", "start", "end", "events", "title", "judgement", "description", "analysis", "composed"),
 )
 # A spreadsheet runs a cell that begins with one of these as a formula.
 FORMULA_SIGNS = ("=", "+", "-", "@")
@@ -31,11 +36,43 @@ def curve_csv(report: Report) -> str:
 def events_csv(report: Report) -> str:
     """One row an event. Texts are one line each, and none can start a formula in a spreadsheet."""
     rows = []
+    leaves = [(name, chapter) for name, chapter in _numbered(report.chapters) if not chapter.chapters]
+    of = {event: name for name, chapter in leaves for event in chapter.events}
     for number, event in enumerate(to_json(report)["events"], 1):
         clips = [f"{clip['start']:.3f}-{clip['end']:.3f} {clip['caption']}" for clip in event["clips"]]
-        row = {**event, "event": number, "clips": " | ".join(clips)}
+        row = {**event, "event": number, "clips": " | ".join(clips), "chapter": of.get(number - 1)}
         rows.append([_cell(row[column]) for column in EVENT_COLUMNS])
     return _table(EVENT_COLUMNS, rows)
+
+
+def chapters_csv(report: Report) -> str:
+    """One row a chapter, the finer ones (`c3.2`) after the one they are part of; events count from 1."""
+    rows = []
+    for name, chapter in _numbered(report.chapters):
+        told = chapter.summary
+        row = {
+            "chapter": name,
+            "start": f"{chapter.span.start:.3f}",
+            "end": f"{chapter.span.end:.3f}",
+            "events": " ".join(str(event + 1) for event in chapter.events),
+            "title": chapter_title(report, chapter),
+            "judgement": told.judgement,
+            "description": told.description,
+            "analysis": told.analysis,
+            "composed": int(chapter.composed),
+        }
+        rows.append([_cell(row[column]) for column in CHAPTER_COLUMNS])
+    return _table(CHAPTER_COLUMNS, rows)
+
+
+def _numbered(chapters: Sequence[Chapter], prefix: str = "c") -> Iterator[tuple[str, Chapter]]:
+    """Each chapter with its number, `c3` or `c3.10`, the finer ones after the one they are part of.
+
+    The letter keeps a spreadsheet from reading 3.10 as 3.1.
+    """
+    for number, chapter in enumerate(chapters, 1):
+        yield f"{prefix}{number}", chapter
+        yield from _numbered(chapter.chapters, f"{prefix}{number}.")
 
 
 def events_jsonl(report: Report) -> str:

@@ -13,8 +13,8 @@ from holmesvau.errors import InputError, OutputError
 from holmesvau.report.clips import write_clips
 from holmesvau.report.html import to_html
 from holmesvau.report.json import dump, to_json
-from holmesvau.report.subtitles import to_srt, to_vtt
-from holmesvau.report.tables import curve_csv, events_csv, events_jsonl
+from holmesvau.report.subtitles import to_chapters_vtt, to_srt, to_vtt
+from holmesvau.report.tables import chapters_csv, curve_csv, events_csv, events_jsonl
 from holmesvau.types import Report
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,8 @@ _TEXTS: dict[str, tuple[str, Writer]] = {
     "srt": ("events.srt", to_srt),
     "events-csv": ("events.csv", events_csv),
     "jsonl": ("events.jsonl", events_jsonl),
+    "chapters-vtt": ("chapters.vtt", to_chapters_vtt),
+    "chapters-csv": ("chapters.csv", chapters_csv),
 }
 FORMATS = ("json", "html", *(name for name in _TEXTS if name != "json"), "clips")
 DEFAULT_FORMATS = ("json", "html", "vtt", "csv")
@@ -43,7 +45,8 @@ def write(
     """Write the report into `out_dir`, which is made when it is not there, and say which format is where.
 
     `formats`: `json` report.json, `html` report.html, `vtt` events.vtt, `csv` curve.csv, `srt` events.srt,
-    `events-csv` events.csv, `jsonl` events.jsonl, `clips` a folder of one mp4 an event. `video_path` is where
+    `events-csv` events.csv, `jsonl` events.jsonl, `chapters-vtt` chapters.vtt, `chapters-csv`
+    chapters.csv, `clips` a folder of one mp4 an event. `video_path` is where
     the video lies now when it is not at `report.video.path`: the page plays it, clips are cut from it.
 
     Every file is written beside its place and renamed when all are complete: a full disk, an interruption or

@@ -11,6 +11,8 @@ words.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -52,6 +54,7 @@ class Decoder:
             ModelError: when memory does not suffice.
         """
         check(options)
+        ends = time.monotonic() + (math.inf if options.max_seconds is None else options.max_seconds)
         with memory_told():
             cache = self._prefilled(prefix).copy(len(tails), max(map(len, tails)) + options.max_new_tokens)
             embeds, mask, positions = _padded(tails, len(prefix))
@@ -64,7 +67,7 @@ class Decoder:
                 if all(ended):
                     return
                 yield tokens
-                if step + 1 == options.max_new_tokens:
+                if step + 1 == options.max_new_tokens or time.monotonic() >= ends:
                     return
                 fed = torch.tensor(
                     [[0 if token is None else token] for token in tokens], device=embeds.device
@@ -159,6 +162,8 @@ def check(options: GenerationOptions) -> None:
         raise InputError(f"temperature must be 0 (greedy) or more, got {options.temperature}.")
     if not 0 < options.top_p <= 1:
         raise InputError(f"top_p must lie in (0, 1], got {options.top_p}.")
+    if options.max_seconds is not None and not options.max_seconds > 0:
+        raise InputError(f"max_seconds must be above 0, got {options.max_seconds}.")
     if not options.repetition_penalty > 0:
         raise InputError(f"repetition_penalty must be above 0 (1 is none), got {options.repetition_penalty}.")
 

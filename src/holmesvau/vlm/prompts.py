@@ -27,8 +27,10 @@ __all__ = [
     "internlm2_chat",
     "internvl2",
     "parse_judgement",
+    "reading",
     "smollm2_chat",
     "tokenizer_chat",
+    "unmarked",
 ]
 
 Level = Literal["clip", "event", "video"]
@@ -57,6 +59,11 @@ QUESTIONS: dict[str, dict[str, str]] = {
         "analysis": "Explain why what is shown in this video counts as an anomaly.",
     },
 }
+
+# What stands between the pictures and a question about more than they show (§3.2: each level is summarised
+# from the one below it).
+NOTES = "What was seen, in order of time:"
+ABOUT_NOTES = "Take these notes into account."
 
 # Markers that a person's words may not contain: they would add pictures or turns that nobody gave.
 _MARKERS = (IMAGE_TOKEN, TURN_START, TURN_END)
@@ -98,6 +105,24 @@ def ask(question: str, frames: str, *, newline_before_question: bool = True) -> 
     The published inference code puts a newline between the two and its training code does not.
     """
     return (frames if newline_before_question else frames.removesuffix("\n")) + question
+
+
+def reading(question: str, notes: Sequence[str]) -> str:
+    """A question with what is already known, one line each, in front of it; alone where nothing is.
+
+    Notes are a model's own words and may hold anything: markers in them are taken out.
+    """
+    if not notes:
+        return question
+    lines = [" ".join(unmarked(note).split()) for note in notes]
+    return "\n".join([NOTES, *(f"- {line}" for line in lines), f"{ABOUT_NOTES} {question}"])
+
+
+def unmarked(text: str) -> str:
+    """A text without the markers of pictures and turns, such as a model's own words may hold."""
+    for marker in _MARKERS:
+        text = text.replace(marker, " ")
+    return text
 
 
 def conversation(

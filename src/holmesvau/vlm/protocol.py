@@ -20,13 +20,18 @@ History = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationOptions:
-    """How an answer is generated. Greedy by default, so that the same video gives the same words."""
+    """How an answer is generated. Greedy by default, so that the same video gives the same words.
+
+    After `max_seconds` an answer ends as after `max_new_tokens`, with what has been said; a served model that
+    is not done by then counts as one that does not answer.
+    """
 
     max_new_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     seed: int = 0
+    max_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +87,23 @@ class VisionLanguageModel(Protocol):
     @property
     def uses_scan(self) -> bool:
         """Whether it reads, beside the frames, what the scan has kept of their video."""
+        ...
+
+    @property
+    def summarises(self) -> bool:
+        """Whether it can be told what was seen and asked about that, with few frames or none.
+
+        A model that was only trained to look is not asked to read: its texts are then put together by rules.
+        """
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens it holds at once, prompt and answer together."""
+        ...
+
+    def prompt_tokens(self, question: str, num_frames: int = 0, history: History = ()) -> int:
+        """How many tokens the whole prompt of a question takes; an estimate where only a server knows."""
         ...
 
     def info(self) -> dict[str, Any]:

@@ -127,6 +127,13 @@ class Speaker:
         split = int(places[-1]) + 1 if len(places) else 0
         return embeds[:split], embeds[split:]
 
+    def prompt_tokens(self, question: str, num_frames: int = 0, history: History = ()) -> int:
+        """Tokens of the whole prompt; each picture counts as the tokens it is replaced by."""
+        one = replace(self.law, tokens_per_frame=1)
+        prompt = one.prompt(question, num_frames, history)
+        encoded = self.tokenizer(prompt, add_special_tokens=self.law.special_tokens)["input_ids"]
+        return len(encoded) + num_frames * (self.law.tokens_per_frame - 1)
+
     def _fitting(self, prompt_tokens: int, options: GenerationOptions | None) -> GenerationOptions:
         options = options or GenerationOptions()
         room = self.max_positions - prompt_tokens
@@ -142,6 +149,16 @@ class Spoken:
     """The questions of `VisionLanguageModel`, for a model whose frames become tensors `[N, P, W]`."""
 
     speaker: Speaker
+    summarises = True
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens the language model holds, prompt and answer together."""
+        return self.speaker.max_positions
+
+    def prompt_tokens(self, question: str, num_frames: int = 0, history: History = ()) -> int:
+        """Tokens of the whole prompt of a question, its pictures' included."""
+        return self.speaker.prompt_tokens(question, num_frames, history)
 
     def answer(
         self,

@@ -97,6 +97,8 @@ class Tiny(Spoken):
     """
 
     uses_scan = True
+    # Trained on looking alone: what it says of texts would be invented.
+    summarises = False
 
     def __init__(
         self,

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from holmesvau import Holmes
+from holmesvau import Holmes, Span
+from holmesvau.clock import span_clock
 from holmesvau.config import load
 from holmesvau.errors import ModelDownError
 from holmesvau.holmes import HolmesConfig
+from holmesvau.vlm.prompts import NOTES
 from tests.vlm.endpoint.conftest import TEXT, Moody
 
 SETTINGS = ["describe.granularity=event", "scan.every_seconds=1"]
@@ -27,9 +29,10 @@ def nobody() -> str:
         return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
 
 
-def watcher(url: str) -> Holmes:
+def watcher(url: str, *settings: str) -> Holmes:
     source = f"{url}?retries=1&pause=0.01&num_frames=4&side=32"
-    return Holmes.from_pretrained(f"endpoint:{source}", config=load(HolmesConfig, None, SETTINGS))
+    config = load(HolmesConfig, None, [*SETTINGS, *settings])
+    return Holmes.from_pretrained(f"endpoint:{source}", config=config)
 
 
 def test_a_served_model_puts_the_report_into_words(moody: Moody, burning_room: Path) -> None:
@@ -65,6 +68,53 @@ def test_what_was_said_before_the_server_went_down_stays(moody: Moody, burning_r
     report = watcher(moody.url).watch(burning_room)
     assert [event.summary for event in report.events] == [event.summary for event in everything.events]
     assert report.summary.judgement == "" and any("answers 503" in text for text in report.warnings)
+
+
+def test_a_chapter_is_asked_about_without_a_picture(moody: Moody, burning_room: Path) -> None:
+    """Several events in a minute, as a scorer finds them that is asked to be alarmed by little."""
+    eager = ["events.enter=0.02", "events.leave=0.02", "events.merge_seconds=0"]
+    report = watcher(moody.url, "chapters.from_seconds=30", *eager).watch(burning_room, questions=("Who?",))
+    several = [chapter for chapter in report.chapters if len(chapter.events) > 1]
+    assert several and all(chapter.summary.description == TEXT for chapter in several)
+    bodies = [moody.asked(number)["body"]["messages"][0]["content"] for number in range(moody.requests())]
+    texts = [content for content in bodies if isinstance(content, str)]
+    first = report.events[several[0].events[0]]
+    assert any(f"- {span_clock(first.span)}: {TEXT}" in text for text in texts)
+    last = bodies[-1][-1]["text"]
+    assert NOTES in last and last.endswith("Who?") and len(bodies[-1]) == 2 * 4 + 1
+
+
+def test_a_server_that_hangs_cannot_break_the_budget(moody: Moody, burning_room: Path) -> None:
+    moody.expect("well", "well", "well", "hang", "*")
+    report = watcher(moody.url, "describe.budget_seconds=0.8").watch(burning_room, questions=("Who?",))
+    # The server hangs for 30 s; fetching the frames before may take its time on a machine that others use.
+    assert report.timing["generate"] < 10
+    assert any("budget for describing (0.8 s) was spent" in text for text in report.warnings)
+    assert not any("not done within" in text for text in report.warnings)
+
+
+def test_a_question_about_a_long_part_comes_with_what_is_known_of_it(
+    moody: Moody, burning_room: Path
+) -> None:
+    holmes = watcher(moody.url, "chapters.from_seconds=30")
+    report = holmes.watch(burning_room)
+    moody.expect(*["well"] * moody.requests(), "echo", "*")
+    event = max(report.events, key=lambda event: event.peak_score)
+    told = f"- {span_clock(event.span)}: {TEXT}"
+    for source in (report, burning_room):
+        asked = holmes.ask(source, "Who is there?", span=Span(5, 60)).text
+        assert NOTES in asked and told in asked and asked.endswith("Who is there?")
+    assert event.span.start > 29 and holmes.ask(report, "Who?", span=Span(0, 20)).text == "Who?"
+    assert watcher(moody.url).ask(burning_room, "Who?").text == "Who?"
+
+
+def test_words_that_hold_marks_are_counted_and_handed_on(moody: Moody, burning_room: Path) -> None:
+    choice = '{"message":{"content":"A<IMG_CONTEXT>man<|im_end|>."},"finish_reason":"stop"}'
+    moody.expect(f'odd-json:{{"choices":[{choice}]}}', "*")
+    report = watcher(moody.url, "chapters.from_seconds=30").watch(burning_room, questions=("Who?",))
+    assert report.summary.description == "A<IMG_CONTEXT>man<|im_end|>." and report.answers
+    last = moody.asked(moody.requests() - 1)["body"]["messages"][0]["content"][-1]["text"]
+    assert ": A man ." in last and report.model["used"]["answer_tokens"] > 0
 
 
 def test_the_command_ends_well_without_the_server_and_shows_no_key(

@@ -7,13 +7,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from holmesvau.errors import ModelDownError, ModelError
 from holmesvau.vlm.endpoint.clock import Limits, Unanswered
 from holmesvau.vlm.endpoint.connection import Address
 from holmesvau.vlm.endpoint.wire import Refused
+from holmesvau.vlm.protocol import GenerationOptions
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,9 @@ T = TypeVar("T")
 class EndpointConfig:
     """How a server is asked. Written behind its address: `http://localhost:8000/v1?first_word=600#name`.
 
-    `num_frames` the model sees at once; `side` in pixels and `square`: stretched, as the InternVL family
-    sees frames, which also keeps servers from cutting them into tiles; `quality` of the JPEG.
+    `num_frames` the model sees at once, `context` tokens it holds; `side` in pixels and `square`: stretched,
+    as the InternVL family sees frames, which also keeps servers from cutting them into tiles; `quality` of
+    the JPEG.
     `max_request_mb` bounds the pictures of one request. Seconds: `connect`, `first_word`, `silence` between
     two words, `total` for an answer with all its attempts. Failures are tried again `retries` times after
     about `pause`, twice that and so on; longer than `longest_pause` no server is waited for. `at_once`
@@ -36,6 +38,7 @@ class EndpointConfig:
     """
 
     num_frames: int = 16
+    context: int = 8192
     side: int = 448
     square: bool = True
     quality: int = 90
@@ -56,6 +59,11 @@ class EndpointConfig:
             connect=self.connect, first_word=self.first_word, silence=self.silence, total=self.total
         )
 
+    def within(self, options: GenerationOptions | None) -> Limits:
+        """The limits of an answer that these options may give less time."""
+        seconds = None if options is None else options.max_seconds
+        return self.limits if seconds is None else replace(self.limits, total=min(self.total, seconds))
+
 
 class Attempts:
     """Asks a server as often as `config` allows. `end` is a time of `time.monotonic()` that bounds them all.
@@ -69,9 +77,9 @@ class Attempts:
         self._address = address
         self._config = config
 
-    def result(self, work: Callable[[float], T]) -> T:
-        """What `work(end)` gives, tried again while that may help."""
-        end = self._end()
+    def result(self, work: Callable[[float], T], seconds: float | None = None) -> T:
+        """What `work(end)` gives, tried again while that may help; `seconds` may shorten the time for it."""
+        end = self._end(seconds)
         attempt = 0
         while True:
             try:
@@ -82,9 +90,9 @@ class Attempts:
                 raise self.refused(reason) from reason
             attempt += 1
 
-    def stream(self, pieces: Callable[[float], Iterator[str]]) -> Iterator[str]:
+    def stream(self, pieces: Callable[[float], Iterator[str]], seconds: float | None = None) -> Iterator[str]:
         """What `pieces(end)` gives. After a break it is asked for again, and goes on where it broke off."""
-        end = self._end()
+        end = self._end(seconds)
         given = ""
         for attempt in range(self._config.retries + 1):
             said = ""
@@ -127,8 +135,9 @@ class Attempts:
         log.warning("%s: the server %s; trying again in %.1f s", self._address, reason, wait)
         time.sleep(wait)
 
-    def _end(self) -> float:
-        return time.monotonic() + self._config.total
+    def _end(self, seconds: float | None = None) -> float:
+        total = self._config.total
+        return time.monotonic() + (total if seconds is None else min(seconds, total))
 
     def refused(self, reason: Refused) -> ModelError:
         """A refusal as an error that says what to do about it."""

@@ -57,7 +57,7 @@ class Clock:
     def late(self) -> Unanswered:
         """What to say when the time is up. Asking a slow server again would only make it slower."""
         if time.monotonic() >= self._end:
-            return Unanswered(f"is not done within {self._limits.total:g} s", again=False)
+            return Unanswered(f"is not done within {self._limits.total:.4g} s", again=False)
         if self._speaking:
             return Unanswered(f"falls silent for {self._limits.silence:g} s in its answer", again=False)
         return Unanswered(f"says no word within {self._limits.first_word:g} s", again=False)

@@ -33,6 +33,10 @@ from holmesvau.vlm.protocol import GenerationOptions, History, VisualTokens
 
 log = logging.getLogger(__name__)
 
+# What a picture and a turn are taken to cost where only the server knows: the InternVL family's 256 tokens,
+# the marks around a message, and four bytes of text a token.
+PICTURE_TOKENS, TURN_TOKENS, BYTES_A_TOKEN = 256, 8, 4
+
 # Whether a server is there is asked before the scan: a wrong key should not be found out an hour later.
 FIRST_LOOK = Limits(connect=5, first_word=10, silence=10, total=10)
 
@@ -47,6 +51,7 @@ class Endpoint:
     """
 
     uses_scan = False
+    summarises = True
 
     def __init__(self, url: str, model: str | None = None, *, config: EndpointConfig | None = None) -> None:
         self.config = config or EndpointConfig()
@@ -77,6 +82,16 @@ class Endpoint:
     def num_frames(self) -> int:
         return self.config.num_frames
 
+    @property
+    def max_tokens(self) -> int:
+        return self.config.context
+
+    def prompt_tokens(self, question: str, num_frames: int = 0, history: History = ()) -> int:
+        """An estimate: the server's tokenizer is not here."""
+        texts = [question, *(text for turn in history for text in turn)]
+        words = sum(-(-len(text.encode()) // BYTES_A_TOKEN) + TURN_TOKENS for text in texts)
+        return words + num_frames * PICTURE_TOKENS
+
     def info(self) -> dict[str, Any]:
         return {"name": self.name, "backend": "endpoint", "source": str(self._address)}
 
@@ -105,7 +120,10 @@ class Endpoint:
             InputError: when the frames do not fit into a request, or a text is not usable.
         """
         body = self._body(visual, question, history, options)
-        return self._attempts.result(lambda end: "".join(self._words(body, end))).strip()
+        limits = self.config.within(options)
+        return self._attempts.result(
+            lambda end: "".join(self._words(body, end, limits)), limits.total
+        ).strip()
 
     def answer_many(
         self, visual: VisualTokens, questions: Sequence[str], *, options: GenerationOptions | None = None
@@ -132,7 +150,8 @@ class Endpoint:
             ModelError, InputError: see `answer`.
         """
         body = self._body(visual, question, history, options)
-        return chat.trimmed(self._attempts.stream(lambda end: self._words(body, end)))
+        limits = self.config.within(options)
+        return chat.trimmed(self._attempts.stream(lambda end: self._words(body, end, limits), limits.total))
 
     def find(self) -> None:
         """See whether the server is there, takes the key and has the model. That it is down is only logged.
@@ -217,13 +236,13 @@ class Endpoint:
             )
         return fitted.urls
 
-    def _words(self, body: bytes, end: float) -> Iterator[str]:
+    def _words(self, body: bytes, end: float, limits: Limits) -> Iterator[str]:
         """The pieces of one attempt at an answer that came whole.
 
         Raises:
             Unanswered, Refused: as `Wire.events`, and where what came is no answer or was cut off.
         """
-        clock = Clock(self.config.limits, end)
+        clock = Clock(limits, end)
         whole = False
         for event in self._wire.events("/chat/completions", body, clock):
             if event is DONE:
