@@ -93,7 +93,7 @@ class CausalNovelty:
         return sum(view.num_bytes for view in self._views)
 
     def _view(self, look: FloatCells, seconds: float) -> _View:
-        """This frame's view: the last frame's, unless nearly everything changed; then a known or a new one."""
+        """This frame's view: the last frame's, unless nearly all of it changed; then a known or new one."""
         current = self._current
         cut = self._last is None or float(np.quantile(_apart(look, self._last), 0.25)) > CUT
         if current is None or cut:
