@@ -22,6 +22,8 @@ CONTAINERS = {
     "h264": "mp4", "hevc": "mp4", "mpeg4": "mp4", "av1": "mp4", "vp9": "mp4",
     "mjpeg": "matroska", "mpeg2video": "matroska", "vp8": "matroska", "h263": "matroska",
 }  # fmt: skip
+# Fragments: a file that can be shown up to where it was written.
+IN_PIECES = {"movflags": "+frag_keyframe+delay_moov+default_base_moof"}
 # Fine enough for every frame rate in use.
 _CLOCK = Fraction(1, 90_000)
 _KEYFRAME_SECONDS = 2
@@ -111,6 +113,7 @@ class Packets:
         self._add(packet)
         if self.groups[-1].num_bytes > self._max_bytes:
             # Keyframes are too far apart to keep a group of this stream.
+            closed.append(self.groups[-1])
             self.dropped_bytes += self.groups[-1].num_bytes
             self._copies = False
             self._restart()
@@ -182,7 +185,7 @@ class _Encoder:
     """H.264 as fast as it goes, a keyframe every 2 s."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._holder = av.open(io.BytesIO(), "w", format="matroska")
+        self._holder = av.open(io.BytesIO(), "w", format="mp4", options=IN_PIECES)
         self._stream: Any = self._holder.add_stream(
             "libx264", rate=25, options={"preset": "ultrafast", "tune": "zerolatency", "crf": "26"}
         )
@@ -192,7 +195,9 @@ class _Encoder:
         self._stream.codec_context.time_base = _CLOCK
         self._stream.codec_context.thread_count = 1
         self._key_at = 0.0
-        self.shape = Shape("matroska", self._stream, self._holder)
+        # The header in memory tells what a clip's file must tell of the stream.
+        self._holder.start_encoding()
+        self.shape = Shape("mp4", self._stream, self._holder)
 
     def encode(self, frame: VideoFrame, seconds: float) -> list[Any]:
         picture = frame.reformat(width=self._size[0], height=self._size[1], format="yuv420p")

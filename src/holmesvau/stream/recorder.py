@@ -20,7 +20,7 @@ import av
 import av.error
 
 from holmesvau.errors import ConfigError
-from holmesvau.stream.packets import Group, Packets, Shape
+from holmesvau.stream.packets import IN_PIECES, Group, Packets, Shape
 from holmesvau.stream.record import ClipPart
 from holmesvau.video.feed import Arrival, Feed
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 _ENDINGS = {"mp4": ".mp4", "matroska": ".mkv"}
 _PARTIAL = ".partial"
 # A fragment a group of pictures, each on the disk as soon as it is whole.
-_OPTIONS = {"movflags": "+frag_keyframe+delay_moov+default_base_moof", "flush_packets": "1"}
+_OPTIONS = {**IN_PIECES, "flush_packets": "1"}
 
 # Called with the alarm's id when its clip is finished; None when there is nothing in it.
 Done = Callable[[str, ClipPart | None], None]
@@ -90,17 +90,15 @@ class Recorder:
         with self._lock:
             generation = self._packets.generation
             closed = self._packets.take(arrival, times)
-            finished = []
+            for clip in self._clips:
+                for group in closed:
+                    self._write(clip, group)
             if self._packets.generation != generation:
-                finished = [(clip, False) for clip in self._clips]
+                finished, self._clips = [(clip, False) for clip in self._clips], []
             else:
-                for clip in self._clips:
-                    for group in closed:
-                        self._write(clip, group)
-                    if times and times[-1] >= clip.until:
-                        finished.append((clip, True))
-            self._clips = [clip for clip in self._clips if all(clip is not one for one, _ in finished)]
-            if self._packets.generation == generation:
+                over = [bool(times) and times[-1] >= clip.until for clip in self._clips]
+                finished = [(clip, True) for clip, ends in zip(self._clips, over, strict=True) if ends]
+                self._clips = [clip for clip, ends in zip(self._clips, over, strict=True) if not ends]
                 for clip, _ in finished:
                     self._write_newest(clip)
         self._finish(finished)

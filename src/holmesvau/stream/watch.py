@@ -120,6 +120,7 @@ class LiveWatch:
         self._deliveries = [Delivery(sink, self._outbox, config.sending) for sink in sinks]
         self._began = time.monotonic()
         self._slowest = self._latency = 0.0
+        self._last_status: dict[str, Any] | None = None
         # Messages that the disk did not take; tried again at every tick.
         self._unwritten: deque[tuple[Message, bool]] = deque(maxlen=_UNWRITTEN)
 
@@ -190,6 +191,8 @@ class LiveWatch:
 
     def status(self) -> dict[str, Any]:
         """How things stand: counters of cameras, queues and sinks, as plain JSON values."""
+        if self._last_status is not None:
+            return self._last_status
         now = time.monotonic()
         return {
             "seconds": round(now - self._began, 1),
@@ -344,6 +347,7 @@ class LiveWatch:
                     "%s: %d messages wait in %s for the next time", delivery.name, left, self._outbox.path
                 )
         self._write_down()
+        self._last_status = self.status()
         self._outbox.close()
         if self._unwritten:
             raise OutputError(

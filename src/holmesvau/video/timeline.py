@@ -25,6 +25,7 @@ class Timeline:
         self._offset: float | None = None
         self._seconds = 0.0
         self._arrived: float | None = None
+        self._epoch = 0.0
 
     def begin(self, *, trusted: bool = False) -> None:
         """A new connection: its clock has nothing to do with the last one's."""
@@ -34,12 +35,16 @@ class Timeline:
     def at(self, told: float | None, arrived: float, step: float) -> float:
         """The seconds of the next picture; `step` is the usual distance of two, for those that tell none."""
         if self._arrived is None:
+            self._epoch = arrived
             return self._set(0.0, told, arrived)
         passed = max(step, 0.0 if self.trusted else arrived - self._arrived)
         if told is None:
             return self._set(self._seconds + step, told, arrived)
         if self._offset is None:
-            return self._set(self._seconds + passed, told, arrived)
+            # Counted from the very first picture: every connection begins with a burst of older pictures,
+            # which would add up.
+            since = 0.0 if self.trusted else arrived - self._epoch
+            return self._set(max(self._seconds + step, since), told, arrived)
         forward = told + self._offset - self._seconds
         set_back = forward <= 0
         set_ahead = not self.trusted and forward > JUMP_SECONDS and passed < _PASSED * forward
