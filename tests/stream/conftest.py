@@ -24,7 +24,7 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 
-def until(true: Callable[[], Any], seconds: float = 15.0) -> Any:
+def until(true: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait until something is so, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := true()):

@@ -1,6 +1,6 @@
 """GStreamer's RTSP server with one file, at its own speed: run by the system's Python, which has its bindings.
 
-    python3 rtsp_server.py PORT FILE
+python3 rtsp_server.py PORT FILE
 """
 
 import sys

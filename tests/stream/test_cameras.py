@@ -58,9 +58,7 @@ def numbers(shots: list[Shot]) -> list[int]:
     return [number_of(shot.picture) for shot in shots]
 
 
-def test_ts_over_tcp_goes_on_when_its_sender_was_killed(
-    send: Callable[..., Sender], numbered: Path
-) -> None:
+def test_ts_over_tcp_goes_on_when_its_sender_was_killed(send: Callable[..., Sender], numbered: Path) -> None:
     where = f"tcp://127.0.0.1:{free_port()}"
     sender = send(numbered, f"{where}?listen=1")
     with reading(where) as (camera, inbox):

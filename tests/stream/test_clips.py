@@ -117,9 +117,7 @@ def test_packets_in_memory_are_bounded_in_bytes_and_seconds(tmp_path: Path) -> N
 def test_size_that_changes_ends_the_clip_and_begins_another_kind(tmp_path: Path) -> None:
     options = {"tune": "zerolatency"}
     small = film(tmp_path / "small.ts", 100, gop=10, options=options)
-    large = film(
-        tmp_path / "large.ts", 200, gop=10, size=(192, 128), times=range(100, 300), options=options
-    )
+    large = film(tmp_path / "large.ts", 200, gop=10, size=(192, 128), times=range(100, 300), options=options)
     both = tmp_path / "both.ts"
     both.write_bytes(small.read_bytes() + large.read_bytes())
     taped = Taped(tmp_path, ClipConfig(before_seconds=1, after_seconds=1))

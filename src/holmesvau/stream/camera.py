@@ -134,7 +134,7 @@ class Camera:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        failures = 0
+        failures, said = 0, ""
         while not self._stopped.is_set():
             self.state = "connecting"
             connected = time.monotonic()
@@ -163,7 +163,10 @@ class Camera:
             failures = 1 if settled else failures + 1
             pause = self._reading.backoff.after(failures)
             self.state = "waiting"
-            log.warning("%s: %s Connecting again in %.0f s.", self.config.name, self.reason, pause)
+            # Each reason once: a camera that is away for a night would fill the log.
+            level = logging.WARNING if self.reason != said else logging.DEBUG
+            log.log(level, "%s: %s Connecting again in %.0f s.", self.config.name, self.reason, pause)
+            said = self.reason
             self._stopped.wait(pause)
         self.state = "ended"
         self._inbox.wake()

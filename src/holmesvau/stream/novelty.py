@@ -21,10 +21,17 @@ import numpy.typing as npt
 import torch
 
 from holmesvau.ats.features import HalfArray
-from holmesvau.ats.novelty import EVERYWHERE, LEAST_APART, OVER_CALM, NoveltyConfig
+from holmesvau.ats.novelty import LEAST_APART, OVER_CALM, NoveltyConfig
 from holmesvau.ats.views import CUT, SAME, FloatCells, directions
 from holmesvau.errors import ConfigError
 
+# Half of the places changed by twice this (cosine distance) is a change of light, not of one thing. Four
+# times what the offline scorer allows beside its look at the whole recording, which here does not exist:
+# what is large or bright changes the neighbours' cells as well.
+_EVERYWHERE = 0.1
+_MINUTE = 60.0
+# The usual changes slowly: it is measured again after so many frames.
+_FRAMES_BETWEEN = 8
 # How fast a view's usual look follows it: time constant in frames of the view.
 _LOOK_FRAMES = 64
 
@@ -36,7 +43,9 @@ class CausalNoveltyConfig:
     `remembered` frames a view, of at most `views` views (the one not seen for longest is forgotten), stand
     for its last `horizon_seconds`. A frame that scores 0.5 or more is kept so rarely that something that
     came to stay is normal after about `adapt_seconds`. `warmup_seconds` of a view count half: before, little
-    is known of it. What is usual is judged on the last `usual_seconds`. `measure` is the offline scorer's.
+    is known of it. What is usual is judged on the last `usual_seconds`. Beyond what ordinary minutes of the
+    horizon have reached, all but `usual_alarms_an_hour` of them, begins the abnormal: a busy place is held to
+    its own measure. `measure` is the offline scorer's.
 
     Raises:
         ConfigError: when a value is not a positive number.
@@ -48,6 +57,7 @@ class CausalNoveltyConfig:
     adapt_seconds: float = 600.0
     warmup_seconds: float = 30.0
     usual_seconds: float = 1800.0
+    usual_alarms_an_hour: float = 1.0
     seed: int = 0
     measure: NoveltyConfig = field(default_factory=NoveltyConfig)
 
@@ -126,8 +136,7 @@ class _View:
         self._sum = look.astype(np.float32).copy()
         self._frames = 1
         self._seen_seconds = 0.0
-        self._distances: deque[float] = deque()
-        self._distance_times: deque[float] = deque()
+        self._usual = _Usual(config)
         self.last_seen = 0.0
 
     @property
@@ -139,11 +148,10 @@ class _View:
 
     @property
     def num_bytes(self) -> int:
-        return self._looks.nbytes + self._times.nbytes + self._sum.nbytes + 2 * 32 * len(self._distances)
+        return self._looks.nbytes + self._times.nbytes + self._sum.nbytes + self._usual.num_bytes
 
     def score(self, look: FloatCells, seconds: float, stood: float) -> float:
         """How novel this frame is against what is remembered from long enough before it."""
-        measure = self._config.measure
         self._seen_seconds += stood
         self._frames += 1
         rate = max(1.0 / self._frames, 1.0 / _LOOK_FRAMES)
@@ -152,17 +160,14 @@ class _View:
         if distance is None:
             return 0.0
         beyond, common = distance
-        self._note(beyond, seconds)
-        known = np.fromiter(self._distances, np.float64, len(self._distances))
-        calm, usual = np.quantile(known, [0.1, 0.5])
-        most = max(measure.most_half, OVER_CALM * calm)
-        half = max(measure.least_half, min(measure.over_usual * usual, most))
-        power = (beyond / half) ** 3
         # A new light is new everywhere at once; a thing that came is new in its place.
-        light = min(1.0, max(0.0, 2 - common / EVERYWHERE))
+        beyond *= min(1.0, max(0.0, 2 - common / _EVERYWHERE))
+        known = self._seen_seconds >= self._config.warmup_seconds
+        half = self._usual.half(beyond, seconds, known=known)
+        power = (beyond / half) ** 3
         squared = self._seen_seconds**2
         trust = squared / (squared + self._config.warmup_seconds**2)
-        return float(trust * light * power / (1 + power))
+        return float(trust * power / (1 + power))
 
     def _distance(self, look: FloatCells, seconds: float) -> tuple[float, float] | None:
         """Beyond what all places have in common, and that; None where there is nothing to compare with."""
@@ -179,13 +184,6 @@ class _View:
         common = float(place.median())
         novel = float(place.topk(min(measure.places, len(place))).values.mean())
         return max(0.0, novel - common), common
-
-    def _note(self, distance: float, seconds: float) -> None:
-        self._distances.append(distance)
-        self._distance_times.append(seconds)
-        while self._distance_times[0] < seconds - self._config.usual_seconds:
-            self._distances.popleft()
-            self._distance_times.popleft()
 
     def remember(
         self, look: FloatCells, seconds: float, score: float, stride: float, chance: np.random.Generator
@@ -213,6 +211,62 @@ class _View:
             slot = int(chance.integers(slots))
         self._looks[:, slot] = torch.from_numpy(look)
         self._times[slot] = seconds
+
+
+class _Usual:
+    """How novel ordinary life is in a view: the distance that scores 0.5, from bounded history.
+
+    As offline it follows the median and the calm of the last `usual_seconds`. Beyond that a live watch can
+    learn what no single recording tells: the height that the view's own minutes reach about
+    `usual_alarms_an_hour` times an hour.
+    """
+
+    def __init__(self, config: CausalNoveltyConfig) -> None:
+        self._config = config
+        self._distances: deque[tuple[float, float]] = deque()
+        minutes = max(1, round(config.horizon_seconds / _MINUTE))
+        self._highest: deque[float] = deque(maxlen=minutes)
+        self._minute = self._high = self._last = 0.0
+        self._half = config.measure.least_half
+        self._next = 0
+
+    @property
+    def num_bytes(self) -> int:
+        return 96 * len(self._distances) + 32 * len(self._highest)
+
+    def half(self, distance: float, seconds: float, *, known: bool) -> float:
+        """The distance that scores 0.5, with this one counted in among the usual.
+
+        While the view is not `known` everything in it is new: that does not count among its heights.
+        """
+        self._distances.append((seconds, distance))
+        while self._distances[0][0] < seconds - self._config.usual_seconds:
+            self._distances.popleft()
+        # An alarm needs two high scores in a row.
+        lasting = min(distance, self._last)
+        self._last = distance
+        if seconds - self._minute >= _MINUTE:
+            if self._high > 0:
+                self._highest.append(self._high)
+            self._minute, self._high = seconds, 0.0
+            self._next = 0
+        if known:
+            self._high = max(self._high, lasting)
+        if self._next <= 0:
+            self._half, self._next = self._measured(), _FRAMES_BETWEEN
+        self._next -= 1
+        return self._half
+
+    def _measured(self) -> float:
+        measure = self._config.measure
+        known = np.fromiter((distance for _, distance in self._distances), np.float64, len(self._distances))
+        calm, usual = np.quantile(known, [0.1, 0.5])
+        half = max(measure.least_half, min(measure.over_usual * usual, max(measure.most_half, OVER_CALM * calm)))
+        if not self._highest:
+            return half
+        share = max(0.0, 1.0 - self._config.usual_alarms_an_hour * _MINUTE / 3600)
+        reached = float(np.quantile(np.fromiter(self._highest, np.float64), share, method="higher"))
+        return max(half, reached)
 
 
 def _apart(one: FloatCells, other: FloatCells) -> npt.NDArray[np.float32]:

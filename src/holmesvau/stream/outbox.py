@@ -71,7 +71,10 @@ class Outbox:
         self._news = threading.Condition(self._lock)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=1.0, check_same_thread=False, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=0.3, check_same_thread=False, isolation_level=None)
+        except (sqlite3.Error, OSError) as error:
+            raise OutputError(_unusable(path, error)) from error
+        try:
             # Exclusive: two watches with one outbox would send everything twice.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -81,8 +84,12 @@ class Outbox:
                 f"SELECT count(*) FROM letters WHERE sink NOT IN ({','.join('?' * len(self.sinks))})",
                 self.sinks,
             ).fetchone()[0]
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
+            self._db.close()
             raise OutputError(_unusable(path, error)) from error
+        except OutputError:
+            self._db.close()
+            raise
         if forgotten:
             log.warning("%s: %d messages wait for sinks that are not configured now", path, forgotten)
 

@@ -79,6 +79,8 @@ class Delivery:
             self._sink.deliver(letter)
         except Undelivered as error:
             self.failures += 1
+            # Each reason once: a receiver that is away for a night would fill the log.
+            fresh = str(error) != self.last_failure
             self.last_failure = str(error)
             pause = max(error.wait, self._backoff.after(in_a_row + 1))
             if error.refused:
@@ -87,10 +89,12 @@ class Delivery:
                 kept = "; it is not tried again" if park else ""
                 log.warning("%s refuses message %s: %s%s", self.name, letter.key, error, kept)
                 return pause
-            log.warning("%s: message %s waits (%s)", self.name, letter.key, error)
+            level = logging.WARNING if fresh else logging.DEBUG
+            log.log(level, "%s: message %s waits (%s)", self.name, letter.key, error)
             return pause
         self._outbox.delivered(letter)
         self.sent += 1
+        self.last_failure = ""
         return 0.0
 
     def _rest(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import holmesvau
-from holmesvau.errors import ConfigError
+from holmesvau.errors import ConfigError, InputError
 from holmesvau.stream.outbox import Letter
 from holmesvau.stream.sinks.protocol import Undelivered
 from holmesvau.vlm.endpoint.clock import Clock, Limits, Unanswered
@@ -46,7 +46,12 @@ class Webhook:
 
     def __init__(self, config: WebhookConfig) -> None:
         self._config = config
-        self._address = Address(config.url)
+        try:
+            self._address = Address(config.url)
+        except InputError as error:
+            raise ConfigError(
+                f"webhook {without_credentials(config.url)}: no address. Write it like https://HOST/PATH."
+            ) from error
         parts = urlsplit(config.url.strip())
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if self._address.had_credentials:
