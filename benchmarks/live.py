@@ -1,12 +1,13 @@
-"""The live watch against the truth: its causal curve beside the offline one, alarm delay, false alarms an hour.
+"""The live watch against the truth: causal curve beside offline one, alarm delay, false alarms an hour.
 
-    python benchmarks/live.py                                   a small run: 10 videos of 5 minutes, one normal hour
-    python benchmarks/live.py --normal-hours 10 --write         the whole one
+    python benchmarks/live.py                             small: 10 videos of 5 minutes, one normal hour
+    python benchmarks/live.py --normal-hours 10 --write   the whole one
     python benchmarks/live.py --scorer anomaly_scorer.safetensors --encoder efficientnet-lite0-fovea
 
-Simulated videos are played through `LiveWatch`, as fast as they can be scored, with the reader, the scorer, the
-alarms and the outbox of a real watch. One camera watches one video from its first second, which it has never
-seen: the first minute of each is the camera's first. What is rendered is kept in --work for the next run.
+Simulated videos are played through `LiveWatch`, as fast as they can be scored, with the reader, the scorer,
+the alarms and the outbox of a real watch. One camera watches one video from its first second, which it has
+never seen: the first minute of each is the camera's first. What is rendered is kept in --work for the next
+run.
 """
 
 from __future__ import annotations
@@ -191,6 +192,7 @@ def figures(
     settled = sum(alarm.start >= FIRST_SECONDS for each in calm for alarm in each.alarms)
     memory = max(calm, key=lambda each: len(each.memory_mib)).memory_mib
     scored = sum(len(each.scores) for each in watched.values())
+    cpu = sum(each.cpu for each in watched.values())
     rows = {}
     for skip, named in ((0.0, "from the first second"), (FIRST_SECONDS, "without the first minute")):
         (auc, ap), (other, other_ap) = areas(eventful, causal, skip), areas(eventful, whole, skip)
@@ -208,7 +210,7 @@ def figures(
         "memory on the longest normal video, MiB, at 1/4, 1/2, 1": " / ".join(
             f"{memory[min(len(memory) - 1, int(part * len(memory)))]:.0f}" for part in (0.25, 0.5, 1.0)
         ),
-        "CPU, milliseconds a scored frame, reading included": f"{sum(e.cpu for e in watched.values()) / scored * 1000:.1f}",
+        "CPU, milliseconds a scored frame, reading included": f"{cpu / scored * 1000:.1f}",
     }
 
 

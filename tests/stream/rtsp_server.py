@@ -1,4 +1,4 @@
-"""GStreamer's RTSP server with one file, at its own speed: run by the system's Python, which has its bindings.
+"""GStreamer's RTSP server with one file, at its own speed; the system's Python has its bindings.
 
 python3 rtsp_server.py PORT FILE
 """

@@ -105,7 +105,7 @@ def rtsp(numbered: Path) -> Iterator[str]:
         [SYSTEM_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"],
         capture_output=True, check=False,
     )  # fmt: skip
-    if found.returncode or shutil.which("gst-inspect-1.0") is None and not Path("/usr/lib").exists():
+    if found.returncode or (shutil.which("gst-inspect-1.0") is None and not Path("/usr/lib").exists()):
         pytest.skip("Debian's gir1.2-gst-rtsp-server-1.0 and python3-gi are not installed")
     port = free_port()
     script = Path(__file__).with_name("rtsp_server.py")

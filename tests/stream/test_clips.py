@@ -1,4 +1,4 @@
-"""Clips from before an alarm to after it, of real streams: copied as they came, or encoded where they must."""
+"""Clips from before an alarm to after it, of real streams: copied as they came, or encoded anew."""
 
 from __future__ import annotations
 

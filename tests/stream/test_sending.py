@@ -1,4 +1,4 @@
-"""From the outbox to real receivers that fail, hang and die: nothing is lost, nothing comes twice unmarked."""
+"""From the outbox to real receivers that fail, hang and die: nothing is lost, what is doubled is marked."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ from holmesvau.video import open_video
 from holmesvau.vlm.endpoint import Endpoint, EndpointConfig
 from tests.scenes import fixed_camera, write_video
 from tests.stream.conftest import Receiver, Sender, free_port, until
+from tests.video.films import film
 
 ROOT = Path(__file__).parents[2]
 EAGER = {
@@ -184,7 +185,9 @@ def test_what_the_model_judges_normal_is_marked_and_not_dropped(
     start: Callable[..., Running], fire: Path, chat: Chat
 ) -> None:
     chat.say = lambda question: "No, there is no anomaly in this part of the video."
-    running = start(settings({"source": str(fire), "speed": 0, "normal": "They burn things here."}), chat.model)
+    running = start(
+        settings({"source": str(fire), "speed": 0, "normal": "They burn things here."}), chat.model
+    )
     running.wait()
     last = running.alarms[-1]
     assert last.dismissed_by_model and last.words.status == "done" and last.words.analysis == ""
@@ -196,7 +199,9 @@ def test_model_that_hangs_delays_no_alarm_and_is_told_of(
 ) -> None:
     chat.go_on.clear()
     cameras = [{"name": name, "source": str(fire), "speed": 8} for name in ("one", "two")]
-    running = start(settings(*cameras, describer={"late_seconds": 0.2, "queue": 1}), chat.model)
+    # A third one, which nobody sends, keeps the watch going until it is stopped.
+    cameras.append({"name": "three", "source": f"tcp://127.0.0.1:{free_port()}"})
+    running = start(settings(*cameras, describer={"late_seconds": 0.2}), chat.model)
     until(lambda: running.reasons().count("ended") == 2)
     assert running.reasons().count("raised") == 2 and "described" not in running.reasons()
     # From the picture to the alarm on disk: the model, which has not said a word, was not waited for.
@@ -204,7 +209,7 @@ def test_model_that_hangs_delays_no_alarm_and_is_told_of(
     until(lambda: "late" in running.reasons())
     chat.go_on.set()
     until(lambda: running.reasons().count("described") == 2)
-    running.wait()
+    running.end()
     by_alarm = {message.id: message for message in running.alarms}
     assert [message.words.status for message in by_alarm.values()] == ["done", "done"]
 
@@ -321,7 +326,7 @@ def test_kill_at_any_moment_loses_no_alarm_and_doubles_none(tmp_path: Path, rece
 
 
 def test_command_that_is_killed_in_an_alarm_tells_its_end_the_next_time(
-    tmp_path: Path, fire: Path, calm_room: Path, receiver: Receiver
+    tmp_path: Path, fire: Path, receiver: Receiver
 ) -> None:
     (tmp_path / "live.toml").write_text(
         "[scoring.novelty]\nwarmup_seconds = 10.0\n[clips]\nbefore_seconds = 2.0\n[sending]\nfirst = 0.05\n"
@@ -344,8 +349,13 @@ def test_command_that_is_killed_in_an_alarm_tells_its_end_the_next_time(
     process.wait()
     assert raised["kind"] == "alarm" and not receiver.accepted
     receiver.moods.clear()
+    calm = film(tmp_path / "calm.mp4", 25)
     again = subprocess.run(
-        [*command, "--speed", "0", str(calm_room)], env=environment, capture_output=True, text=True, check=True
+        [*command, "--speed", "0", str(calm)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     told = json.loads(again.stdout.splitlines()[0])
     assert told["id"] == raised["id"] and told["state"] == "interrupted" and told["sequence"] == 1

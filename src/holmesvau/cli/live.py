@@ -208,6 +208,7 @@ def _shown(watch: LiveWatch, file: Path, *, quiet: bool) -> Iterator[None]:
     finally:
         ended.set()
         keeper.join(2 * _STATUS_SECONDS)
+        _write(file, watch.status())
         if picture is not None:
             picture.stop()
 

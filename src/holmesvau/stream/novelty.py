@@ -261,7 +261,9 @@ class _Usual:
         measure = self._config.measure
         known = np.fromiter((distance for _, distance in self._distances), np.float64, len(self._distances))
         calm, usual = np.quantile(known, [0.1, 0.5])
-        half = max(measure.least_half, min(measure.over_usual * usual, max(measure.most_half, OVER_CALM * calm)))
+        half = max(
+            measure.least_half, min(measure.over_usual * usual, max(measure.most_half, OVER_CALM * calm))
+        )
         if not self._highest:
             return half
         share = max(0.0, 1.0 - self._config.usual_alarms_an_hour * _MINUTE / 3600)

@@ -22,8 +22,8 @@ CONTAINERS = {
     "h264": "mp4", "hevc": "mp4", "mpeg4": "mp4", "av1": "mp4", "vp9": "mp4",
     "mjpeg": "matroska", "mpeg2video": "matroska", "vp8": "matroska", "h263": "matroska",
 }  # fmt: skip
-# Fragments: a file that can be shown up to where it was written.
-IN_PIECES = {"movflags": "+frag_keyframe+delay_moov+default_base_moof"}
+# Fragments of a second: a file that can be shown up to where it was written.
+IN_PIECES = {"movflags": "+frag_keyframe+delay_moov+default_base_moof", "frag_duration": "1000000"}
 # Fine enough for every frame rate in use.
 _CLOCK = Fraction(1, 90_000)
 _KEYFRAME_SECONDS = 2

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 _ENDINGS = {"mp4": ".mp4", "matroska": ".mkv"}
 _PARTIAL = ".partial"
-# A fragment a group of pictures, each on the disk as soon as it is whole.
+# Each fragment on the disk as soon as it is whole.
 _OPTIONS = {**IN_PIECES, "flush_packets": "1"}
 
 # Called with the alarm's id when its clip is finished; None when there is nothing in it.
@@ -98,9 +98,9 @@ class Recorder:
             else:
                 over = [bool(times) and times[-1] >= clip.until for clip in self._clips]
                 finished = [(clip, True) for clip, ends in zip(self._clips, over, strict=True) if ends]
-                self._clips = [clip for clip, ends in zip(self._clips, over, strict=True) if not ends]
-                for clip, _ in finished:
+                for clip in self._clips:
                     self._write_newest(clip)
+                self._clips = [clip for clip, ends in zip(self._clips, over, strict=True) if not ends]
         self._finish(finished)
 
     def lost(self) -> None:

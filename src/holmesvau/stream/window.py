@@ -20,10 +20,11 @@ from holmesvau.errors import ConfigError
 class WindowConfig:
     """How much a trained scorer sees, and over how many frames trust is judged.
 
-    `frames`: with a stride of half a second, 128 are the last 64 s. That is as long as the videos such
-    scorers are trained on, more than twice what the network's local half reaches (51 frames), and 40 ms of
-    one core a frame; a longer window makes the price grow and the newest score hardly change. `trusted_over`
-    frames are those whose median distance from the training's decides whether the scorer is believed.
+    `frames`: with a stride of half a second, 128 are the last 64 s. That is about as long as the videos such
+    scorers are trained on and more than twice what the network's local half reaches (51 frames); measured, a
+    shorter window finds less and twice its length finds no more, for 1.6 times the work
+    (`benchmarks/results/live.md`). `trusted_over` frames are those whose median distance from the training's
+    decides whether the scorer is believed.
 
     Raises:
         ConfigError: when a number is below 2.
