@@ -328,7 +328,12 @@ class LiveWatch:
         """Stop in order: sources, alarms and clips, words, sinks. Each has its time and no more."""
         for guard in self._guards:
             guard.camera.stop()
-        hanging = [guard.part.name for guard in self._guards if not guard.camera.join(_READER_SECONDS)]
+        until = time.monotonic() + _READER_SECONDS
+        hanging = [
+            guard.part.name
+            for guard in self._guards
+            if not guard.camera.join(max(0.0, until - time.monotonic()))
+        ]
         if hanging:
             log.info("%s: still waiting for pictures; not waited for", ", ".join(hanging))
         for guard in self._guards:
