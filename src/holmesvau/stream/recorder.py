@@ -10,6 +10,7 @@ import contextlib
 import logging
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,7 +65,11 @@ class ClipConfig:
 
 
 class Recorder:
-    """The clips of one camera. The reader's thread gives packets, the scorer's begins and ends clips."""
+    """The clips of one camera. The reader's thread gives packets and writes, the scorer's begins and ends.
+
+    `begin` and `end` only leave an order, which the reader carries out with its next packet: the scorer never
+    waits for a disk.
+    """
 
     def __init__(self, config: ClipConfig, root: Path, camera: str, done: Done) -> None:
         self.written = self.failed = 0
@@ -73,6 +78,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._packets = Packets(config.before_seconds, int(config.max_mib * 2**20))
         self._clips: list[_Clip] = []
+        self._orders: deque[Callable[[], None]] = deque()
 
     @property
     def dropped_bytes(self) -> int:
@@ -88,6 +94,7 @@ class Recorder:
     def take(self, arrival: Arrival, times: list[float]) -> None:
         """A packet, and the camera's time of each frame it gave."""
         with self._lock:
+            self._obey()
             generation = self._packets.generation
             closed = self._packets.take(arrival, times)
             for clip in self._clips:
@@ -106,6 +113,7 @@ class Recorder:
     def lost(self) -> None:
         """No more pictures come for now: what was begun ends here."""
         with self._lock:
+            self._obey()
             finished = [(clip, False) for clip in self._clips]
             self._clips = []
             for clip, _ in finished:
@@ -114,23 +122,30 @@ class Recorder:
 
     def begin(self, alarm: str, start: float, wall: float) -> None:
         """A clip for the alarm that began at `start` (camera seconds) and `wall` (UTC seconds)."""
-        config = self._config
-        named = datetime.fromtimestamp(wall, UTC).strftime("%Y%m%dT%H%M%SZ")
-        clip = _Clip(alarm, self._folder, named, until=start - config.before_seconds + config.max_seconds)
-        with self._lock:
-            groups = list(self._packets.groups)
-            first = start - config.before_seconds
-            skipped = sum(1 for following in groups[1:] if following.start <= first)
-            for group in groups[skipped:-1]:
-                self._write(clip, group)
-            self._clips.append(clip)
+        self._orders.append(lambda: self._begin(alarm, start, wall))
 
     def end(self, alarm: str, end: float) -> None:
         """The alarm ended at `end`: its clip goes on for `after_seconds`."""
-        with self._lock:
-            for clip in self._clips:
-                if clip.alarm == alarm:
-                    clip.until = min(clip.until, end + self._config.after_seconds)
+        self._orders.append(lambda: self._end(alarm, end))
+
+    def _obey(self) -> None:
+        while self._orders:
+            self._orders.popleft()()
+
+    def _begin(self, alarm: str, start: float, wall: float) -> None:
+        first = start - self._config.before_seconds
+        named = datetime.fromtimestamp(wall, UTC).strftime("%Y%m%dT%H%M%SZ")
+        clip = _Clip(alarm, self._folder, named, until=first + self._config.max_seconds)
+        groups = list(self._packets.groups)
+        skipped = sum(1 for following in groups[1:] if following.start <= first)
+        for group in groups[skipped:]:
+            self._write(clip, group)
+        self._clips.append(clip)
+
+    def _end(self, alarm: str, end: float) -> None:
+        for clip in self._clips:
+            if clip.alarm == alarm:
+                clip.until = min(clip.until, end + self._config.after_seconds)
 
     def _write(self, clip: _Clip, group: Group) -> None:
         if self._packets.shape is None or clip.failed:

@@ -116,7 +116,12 @@ class LiveWatch:
         for number, camera in enumerate(cameras):
             self._guards.append(self._guard(number, camera, encoder, scorer))
         sinks = _sinks(config, self.out)
-        self._outbox = Outbox(self.out / OUTBOX, [sink.name for sink in sinks], limit=config.outbox)
+        try:
+            self._outbox = Outbox(self.out / OUTBOX, [sink.name for sink in sinks], limit=config.outbox)
+        except OutputError:
+            for sink in sinks:
+                sink.close()
+            raise
         self._deliveries = [Delivery(sink, self._outbox, config.sending) for sink in sinks]
         self._began = time.monotonic()
         self._slowest = self._latency = 0.0
@@ -242,6 +247,7 @@ class LiveWatch:
             "decoder_errors": camera.decoder_errors,
             "bugs": camera.bugs,
             "alarms": guard.raised,
+            "unsettled": guard.unsettled,
             "clips": 0 if recorder is None else recorder.written,
             "clips_failed": 0 if recorder is None else recorder.failed,
             "clip_bytes_dropped": 0 if recorder is None else recorder.dropped_bytes,
@@ -380,14 +386,12 @@ def named(cameras: Sequence[CameraConfig]) -> tuple[CameraConfig, ...]:
 
 
 def _sinks(config: LiveConfig, out: Path) -> list[Sink]:
-    sinks: list[Sink] = [JsonLines(out / ALARMS)] if config.jsonl else []
-    sinks += [Webhook(webhook) for webhook in config.webhook]
-    sinks += [Mqtt(broker) for broker in config.mqtt]
+    sinks: list[Sink] = [*(Webhook(each) for each in config.webhook), *(Mqtt(each) for each in config.mqtt)]
     names = [sink.name for sink in sinks]
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"{name} is given twice.")
-    return sinks
+    return [*([JsonLines(out / ALARMS)] if config.jsonl else []), *sinks]
 
 
 def _resident_bytes() -> int:

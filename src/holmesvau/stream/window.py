@@ -15,6 +15,9 @@ from holmesvau.ats.features import Features, Scorer
 from holmesvau.ats.guarded import Trust
 from holmesvau.errors import ConfigError
 
+# Times the limit: where trust that was given is lost.
+_LOST_BEYOND = 1.05
+
 
 @dataclass(frozen=True, kw_only=True)
 class WindowConfig:
@@ -59,12 +62,14 @@ class RunningTrust:
     """Whether a camera's pictures are like a scorer's training: the median distance of the last frames.
 
     As `ats.guarded` decides of a whole recording, of what was seen so far, so that an event in a familiar
-    scene does not make the scene unfamiliar.
+    scene does not make the scene unfamiliar. Trust once given is lost only a little beyond the limit: a camera
+    that stands at it does not change its scorer with every picture.
     """
 
     def __init__(self, familiarity: Familiarity, frames: int) -> None:
         self._familiarity = familiarity
         self._distances: deque[float] = deque(maxlen=frames)
+        self._trusted = False
 
     def see(self, pooled: np.ndarray, trained: str, otherwise: str) -> Trust:
         """The trust after one more class token `pooled[D]`; the two names are those of the scorers.
@@ -74,5 +79,6 @@ class RunningTrust:
         """
         self._distances.append(float(self._familiarity.frame_distances(pooled[None])[0]))
         distance = float(np.median(np.fromiter(self._distances, np.float64)))
-        limit = self._familiarity.limit
-        return Trust(distance, limit, trained if distance <= limit else otherwise)
+        limit = self._familiarity.limit * (_LOST_BEYOND if self._trusted else 1.0)
+        self._trusted = distance <= limit
+        return Trust(distance, limit, trained if self._trusted else otherwise)

@@ -92,6 +92,12 @@ class Delivery:
             level = logging.WARNING if fresh else logging.DEBUG
             log.log(level, "%s: message %s waits (%s)", self.name, letter.key, error)
             return pause
+        except Exception as error:
+            # A sink's own fault must not end its letters' journey; the traceback goes to the log.
+            self.failures += 1
+            self.last_failure = f"{type(error).__name__}: {error}"
+            log.exception("%s: message %s waits", self.name, letter.key)
+            return self._backoff.after(in_a_row + 1)
         self._outbox.delivered(letter)
         self.sent += 1
         self.last_failure = ""
