@@ -74,7 +74,7 @@ class Guard:
         self._thresholds = replace(alarms, enter=enter, leave=leave)
         self._watch = AlarmWatch(self._thresholds, stride_seconds)
         self._scorer, self._describer, self._stride = scorer, describer, stride_seconds
-        self._recorder, self._emit, self._ask = recorder, emit, ask
+        self.recorder, self._emit, self._ask = recorder, emit, ask
         kept = max(2, round(describer.looks_seconds / stride_seconds)) if ask is not None else 0
         self._looks: deque[Look] = deque(maxlen=kept)
         self._alarms: dict[str, _Alarm] = {}
@@ -150,18 +150,18 @@ class Guard:
             enter=self._thresholds.enter, leave=self._thresholds.leave,
             curve=self._curve(raised.start.seconds), clip=None, words=words, dismissed_by_model=False,
         )  # fmt: skip
-        alarm = _Alarm(message, now.seconds, clip_comes=self._recorder is not None)
+        alarm = _Alarm(message, now.seconds, clip_comes=self.recorder is not None)
         self._alarms[identity], self._open = alarm, identity
         # First the message: whatever comes after may take its time or fail.
         self._emit(message, False)
-        if self._recorder is not None:
-            self._recorder.begin(identity, raised.start.seconds, raised.start.wall)
+        if self.recorder is not None:
+            self.recorder.begin(identity, raised.start.seconds, raised.start.wall)
 
     def _end(self, ended: Ended, *, interrupted: bool = False) -> None:
         assert self._open is not None
         alarm, self._open = self._alarms[self._open], None
-        if self._recorder is not None:
-            self._recorder.end(alarm.message.id, ended.end.seconds)
+        if self.recorder is not None:
+            self.recorder.end(alarm.message.id, ended.end.seconds)
         state, reason = ("interrupted", "interrupted") if interrupted else ("ended", "ended")
         self._update(
             alarm, reason, state=state, end=_moment(ended.end), peak=_moment(ended.peak),

@@ -66,6 +66,7 @@ class Outbox:
     def __init__(self, path: Path, sinks: Sequence[str], *, limit: int = 100_000) -> None:
         self.path, self.sinks = path, tuple(sinks)
         self.dropped = 0
+        self._closed = False
         self._limit = limit
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
@@ -154,20 +155,16 @@ class Outbox:
             )
 
     def waiting(self, sink: str) -> int:
-        """Letters that will be tried again."""
-        with self._lock:
-            count: int = self._db.execute(
-                "SELECT count(*) FROM letters WHERE sink = ? AND NOT parked", (sink,)
-            ).fetchone()[0]
-        return count
+        """Letters that will be tried again; 0 when the outbox is closed."""
+        return self._count("SELECT count(*) FROM letters WHERE sink = ? AND NOT parked", sink)
 
     def parked(self, sink: str) -> int:
-        """Letters that the receiver refused for good."""
+        """Letters that the receiver refused for good; 0 when the outbox is closed."""
+        return self._count("SELECT count(*) FROM letters WHERE sink = ? AND parked", sink)
+
+    def _count(self, query: str, sink: str) -> int:
         with self._lock:
-            count: int = self._db.execute(
-                "SELECT count(*) FROM letters WHERE sink = ? AND parked", (sink,)
-            ).fetchone()[0]
-        return count
+            return 0 if self._closed else int(self._db.execute(query, (sink,)).fetchone()[0])
 
     def open_alarms(self) -> list[AlarmMessage]:
         """The last message about each alarm that is not closed: of a watch that was killed, at the start."""
@@ -179,6 +176,7 @@ class Outbox:
     def close(self) -> None:
         """Release the file."""
         with self._lock:
+            self._closed = True
             self._db.close()
 
     def _remember(self, message: AlarmMessage, body: str, settled: bool) -> None:

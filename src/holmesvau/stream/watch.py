@@ -41,6 +41,7 @@ from holmesvau.stream.record import (
 from holmesvau.stream.recorder import ClipConfig, Recorder
 from holmesvau.stream.scoring import CameraScorer, Scored, ScoringConfig
 from holmesvau.stream.sinks import Delivery, JsonLines, Mqtt, MqttConfig, Sink, Webhook, WebhookConfig
+from holmesvau.stream.status import of_camera, of_model, of_sink, resident_bytes
 from holmesvau.vlm.protocol import VisionLanguageModel
 
 log = logging.getLogger(__name__)
@@ -201,56 +202,17 @@ class LiveWatch:
         now = time.monotonic()
         return {
             "seconds": round(now - self._began, 1),
-            "memory_mib": round(_resident_bytes() / 2**20, 1),
+            "memory_mib": round(resident_bytes() / 2**20, 1),
             "latency_seconds": round(self._latency, 4),
             "slowest_seconds": round(self._slowest, 4),
-            "cameras": [self._camera_status(guard, now) for guard in self._guards],
-            "model": None
-            if self._describer is None
-            else {
-                "waiting": self._describer.waiting,
-                "described": self._describer.described,
-                "dropped": self._describer.dropped,
-                "failures": self._describer.failures,
-            },
-            "sinks": [
-                {
-                    "name": delivery.name,
-                    "sent": delivery.sent,
-                    "waiting": self._outbox.waiting(delivery.name),
-                    "parked": self._outbox.parked(delivery.name),
-                    "failures": delivery.failures,
-                    "last_failure": delivery.last_failure,
-                }
-                for delivery in self._deliveries
+            "cameras": [
+                of_camera(guard, self._inbox.dropped[number], now)
+                for number, guard in enumerate(self._guards)
             ],
+            "model": None if self._describer is None else of_model(self._describer),
+            "sinks": [of_sink(delivery, self._outbox) for delivery in self._deliveries],
             "outbox_dropped": self._outbox.dropped,
             "unwritten": len(self._unwritten),
-        }
-
-    def _camera_status(self, guard: Guard, now: float) -> dict[str, Any]:
-        camera = guard.camera
-        recorder = self._recorders[camera.number] if self._recorders else None
-        return {
-            "name": guard.part.name,
-            "state": camera.state,
-            "reason": camera.reason,
-            "score": None if guard.latest is None else round(guard.latest.score, 4),
-            "scorer": None if guard.latest is None else guard.latest.scorer,
-            "seconds": None if guard.latest is None else round(guard.latest.seconds, 3),
-            "silent_seconds": round(now - camera.last_frame, 1),
-            "frames": camera.frames,
-            "scored": camera.shots - self._inbox.dropped[camera.number],
-            "dropped": self._inbox.dropped[camera.number],
-            "connections": camera.connections,
-            "clock_jumps": camera.timeline.jumps,
-            "decoder_errors": camera.decoder_errors,
-            "bugs": camera.bugs,
-            "alarms": guard.raised,
-            "unsettled": guard.unsettled,
-            "clips": 0 if recorder is None else recorder.written,
-            "clips_failed": 0 if recorder is None else recorder.failed,
-            "clip_bytes_dropped": 0 if recorder is None else recorder.dropped_bytes,
         }
 
     def _emit(self, message: Message, settled: bool = True) -> None:
@@ -392,9 +354,3 @@ def _sinks(config: LiveConfig, out: Path) -> list[Sink]:
         if names.count(name) > 1:
             raise ConfigError(f"{name} is given twice.")
     return [*([JsonLines(out / ALARMS)] if config.jsonl else []), *sinks]
-
-
-def _resident_bytes() -> int:
-    """Memory this process holds now."""
-    with Path("/proc/self/statm").open() as file:
-        return int(file.read().split()[1]) * 4096

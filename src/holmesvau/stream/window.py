@@ -62,8 +62,8 @@ class RunningTrust:
     """Whether a camera's pictures are like a scorer's training: the median distance of the last frames.
 
     As `ats.guarded` decides of a whole recording, of what was seen so far, so that an event in a familiar
-    scene does not make the scene unfamiliar. Trust once given is lost only a little beyond the limit: a camera
-    that stands at it does not change its scorer with every picture.
+    scene does not make the scene unfamiliar. Trust once given is lost only a little beyond the limit: a
+    camera that stands at it does not change its scorer with every picture.
     """
 
     def __init__(self, familiarity: Familiarity, frames: int) -> None:
