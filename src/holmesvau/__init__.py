@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from holmesvau import hivau as hivau
     from holmesvau import report as report
     from holmesvau import sim as sim
+    from holmesvau import stream as stream
     from holmesvau import train as train
     from holmesvau import video as video
     from holmesvau import vlm as vlm
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("ats", "checkpoints", "evaluate", "hivau", "report", "sim", "train", "video", "vlm")
+_MODULES = ("ats", "checkpoints", "evaluate", "hivau", "report", "sim", "stream", "train", "video", "vlm")
 _NAMES = {
     "Holmes": "holmesvau.holmes",
     "HolmesError": "holmesvau.errors",

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from holmesvau.errors import ConfigError, InputError
 
@@ -93,6 +93,16 @@ def _refuse_unknown(cls: Any, data: Mapping[str, Any], where: str, prefix: str) 
             raise ConfigError(f"{where}: unknown key {prefix}{key}; {hint}")
         if isinstance(value, Mapping) and dataclasses.is_dataclass(hints[key]):
             _refuse_unknown(hints[key], value, where, prefix=f"{prefix}{key}.")
+        elif isinstance(value, list) and dataclasses.is_dataclass(element := _element(hints[key])):
+            for table in value:
+                if isinstance(table, Mapping):
+                    _refuse_unknown(element, table, where, prefix=f"{prefix}{key}.")
+
+
+def _element(hint: Any) -> Any:
+    """What a `tuple[X, ...]` holds; None for any other type."""
+    arguments = get_args(hint)
+    return arguments[0] if get_origin(hint) is tuple and arguments[1:] == (Ellipsis,) else None
 
 
 def _set(data: dict[str, Any], override: str) -> None:

@@ -25,6 +25,10 @@ class VideoError(HolmesError):
     """A video cannot be opened, read or cut: `camera.mp4: no video stream (1 audio stream found). …`."""
 
 
+class SourceLostError(VideoError):
+    """A camera or stream went silent, hung up or does not answer: connecting again may help."""
+
+
 class OutputError(HolmesError):
     """A result cannot be written (no permission, full disk): nothing half-written is left behind."""
 

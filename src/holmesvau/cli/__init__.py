@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from holmesvau.cli import ask, convert, data, doctor, eval, sample, score, sim, train, watch
+from holmesvau.cli import ask, convert, data, doctor, eval, live, sample, score, sim, train, watch
 from holmesvau.errors import HolmesError
 
 # What typer ends with after Ctrl-C.
@@ -27,7 +27,7 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
 )
-for verb in (watch, ask, score, sample, convert, doctor):
+for verb in (watch, ask, score, sample, live, convert, doctor):
     app.command(name=verb.__name__.rpartition(".")[2])(verb.run)
 app.add_typer(data.app)
 app.add_typer(eval.app)

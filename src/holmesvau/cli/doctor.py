@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 from holmesvau.cli import options
 
 CORE = ("torch", "transformers", "av", "numpy", "onnxruntime", "safetensors", "pydantic")
-OPTIONAL = {"peft": "train", "tensorboard": "train"}
+OPTIONAL = {"peft": "train", "tensorboard": "train", "paho-mqtt": "live"}
 
 
 def run(as_json: options.AsJson = False) -> None:
@@ -35,7 +34,7 @@ def examine() -> dict[str, Any]:
     from holmesvau.vlm import tiny
 
     advice = []
-    missing = sorted(name for name in OPTIONAL if importlib.util.find_spec(name) is None)
+    missing = sorted(name for name in OPTIONAL if _version(name) == "not installed")
     for name in missing:
         advice.append(f"{name} is not installed: pip install 'holmesvau[{OPTIONAL[name]}]'")
     if not tiny.available():

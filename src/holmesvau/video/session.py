@@ -31,10 +31,16 @@ class Session:
     libav's own messages stay off stderr (PyAV's default); what matters of them ends in `losses`.
     """
 
-    def __init__(self, source: Source, losses: Losses, threads: int = 0) -> None:
+    def __init__(
+        self,
+        source: Source,
+        losses: Losses,
+        threads: int = 0,
+        timeout: tuple[float, float] | None = None,
+    ) -> None:
         self.source = source
         self.losses = losses
-        self.container = open_container(source)
+        self.container = open_container(source, timeout)
         try:
             self.stream = video_stream(self.container, source.name)
             self.context = self.stream.codec_context

@@ -92,8 +92,11 @@ def without_password(address: str) -> str:
     return re.sub(r"(?<=//)([^/@:]*):[^/@]*@", r"\1:***@", address)
 
 
-def open_container(source: Source) -> InputContainer:
+def open_container(source: Source, timeout: tuple[float, float] | None = None) -> InputContainer:
     """Open and probe; the caller closes it.
+
+    `timeout` is how many seconds opening and one read may take, of what is live or remote; `OPEN_TIMEOUT`
+    and `READ_TIMEOUT` when None.
 
     Raises:
         VideoError: with what is wrong and what to do.
@@ -104,7 +107,7 @@ def open_container(source: Source) -> InputContainer:
         options = {"rtsp_transport": "tcp"}
     # A named pipe waits for its writer for as long as that takes; libav's own time-out covers everything
     # else.
-    timeout = (OPEN_TIMEOUT, READ_TIMEOUT) if source.remote or source.live else None
+    limits = (timeout or (OPEN_TIMEOUT, READ_TIMEOUT)) if source.remote or source.live else None
     # Without the protocol in front, a name such as `a:b.mp4` or `-` would be taken for an address.
     address = source.address if source.remote else f"file:{source.address}"
     if source.demuxer == "v4l2":
@@ -115,19 +118,20 @@ def open_container(source: Source) -> InputContainer:
             mode="r",
             format=source.demuxer,
             options=options,
-            timeout=timeout,
+            timeout=limits,
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VideoError(f"{source.name}: {_why_not_opened(source, error)}") from error
+        raise VideoError(f"{source.name}: {_why_not_opened(source, error, limits)}") from error
 
 
-def _why_not_opened(source: Source, error: Exception) -> str:
+def _why_not_opened(source: Source, error: Exception, limits: tuple[float, float] | None) -> str:
     said = getattr(error, "strerror", None) or str(error)
     if isinstance(error, PermissionError):
         return "no permission to read it. Ask for the right to, or run as a user who has it."
     if isinstance(error, av.error.ExitError | TimeoutError):
-        return f"no answer within {OPEN_TIMEOUT:.0f} s. Check the address and that the sender is running."
+        allowed = limits[0] if limits else OPEN_TIMEOUT
+        return f"no answer within {allowed:.0f} s. Check the address and that the sender is running."
     if source.remote or source.live:
         return f"cannot be opened ({said}). Check the address and that the sender is running."
     path = Path(source.address)
