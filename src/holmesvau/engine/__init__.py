@@ -6,6 +6,8 @@ with project.ledger() as ledger: ...
 
 from __future__ import annotations
 
+from holmesvau.engine.estimate import Estimate, estimate
+from holmesvau.engine.export import completed, write_dataset
 from holmesvau.engine.ledger import (
     Decision,
     Edit,
@@ -16,11 +18,15 @@ from holmesvau.engine.ledger import (
     Review,
     Target,
 )
+from holmesvau.engine.plan import advance
 from holmesvau.engine.project import Project, ProjectConfig, init, open_project
+from holmesvau.engine.run import RunReport, plan_only, run
+from holmesvau.engine.status import Status, status
 
 __all__ = [
     "Decision",
     "Edit",
+    "Estimate",
     "Ledger",
     "LedgerEvent",
     "LedgerText",
@@ -28,7 +34,16 @@ __all__ = [
     "Project",
     "ProjectConfig",
     "Review",
+    "RunReport",
+    "Status",
     "Target",
+    "advance",
+    "completed",
+    "estimate",
     "init",
     "open_project",
+    "plan_only",
+    "run",
+    "status",
+    "write_dataset",
 ]

@@ -16,6 +16,7 @@ from holmesvau.errors import InputError
 from holmesvau.types import Span
 
 _ROUNDING = 3
+_SLIVER = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,18 +87,35 @@ class DecoupleConfig:
             raise InputError("decouple.source = 'import': say from which file with decouple.import_file.")
 
 
-def clip_spans(event: Span, video: str, config: ClipsConfig, seed: int) -> list[Span]:
+def clip_spans(
+    event: Span, video: str, config: ClipsConfig, seed: int, cuts: Sequence[float] = ()
+) -> list[Span]:
     """The clips of an event: without gaps, at least one. The same arguments give the same clips.
 
-    A piece at a boundary that is shorter than `shortest` belongs to its neighbour.
+    `cuts` are seconds at which somebody has cut the video already; only what they leave longer than `longest`
+    is cut at random. A piece at a boundary that is shorter than `shortest` belongs to its neighbour; between
+    given cuts clips may be shorter.
     """
-    inside = [cut for cut in _cuts(video, event.end, config, seed) if event.start < cut < event.end]
-    while inside and inside[0] - event.start < config.shortest:
+    drawn = list(_cuts(video, event.end, config, seed))
+    given = [cut for cut in sorted(set(cuts)) if event.start < cut < event.end]
+    if not given:
+        return _pieces(event, drawn, config.shortest)
+    # What is left of a clip at a boundary that was moved a little is no clip.
+    pieces = _pieces(event, given, min(config.shortest, _SLIVER))
+    return [
+        part
+        for piece in pieces
+        for part in (_pieces(piece, drawn, config.shortest) if piece.duration > config.longest else [piece])
+    ]
+
+
+def _pieces(of: Span, cuts: Sequence[float], shortest: float) -> list[Span]:
+    inside = [cut for cut in cuts if of.start < cut < of.end]
+    while inside and inside[0] - of.start < shortest:
         del inside[0]
-    while inside and event.end - inside[-1] < config.shortest:
+    while inside and of.end - inside[-1] < shortest:
         del inside[-1]
-    edges = [event.start, *inside, event.end]
-    return [Span(a, b) for a, b in pairwise(edges)]
+    return [Span(a, b) for a, b in pairwise([of.start, *inside, of.end])]
 
 
 def _cuts(video: str, end: float, config: ClipsConfig, seed: int) -> Iterator[float]:

@@ -12,9 +12,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from holmesvau import config as configuration
 from holmesvau.engine.decouple import DecoupleConfig
@@ -22,7 +26,7 @@ from holmesvau.engine.gates import GatesConfig
 from holmesvau.engine.ledger import Ledger
 from holmesvau.engine.prompting import copy_defaults
 from holmesvau.engine.writing import BudgetConfig, WriterConfig
-from holmesvau.errors import InputError
+from holmesvau.errors import ConfigError, InputError
 from holmesvau.hivau.files import read_text, write_text
 from holmesvau.hivau.formats.protocol import NORMAL, joined, parted
 from holmesvau.hivau.instructions.compose import BuildConfig
@@ -65,6 +69,10 @@ class ProjectConfig:
         if self.workers < 1:
             raise InputError(f"workers = {self.workers}: give the number of processes, 1 or more.")
 
+    def writer(self, stage: str) -> WriterConfig | None:
+        """The settings of whoever writes the texts of a stage; None for a stage without texts."""
+        return {"caption": self.caption, "event": self.summary, "video": self.summary}.get(stage)
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -92,7 +100,7 @@ class Project:
                 f"holmesvau annotate init {self.folder} VIDEOS"
             )
         self.overrides = tuple(overrides)
-        self.config = configuration.load(ProjectConfig, settings, self.overrides)
+        self.config = _at_home(configuration.load(ProjectConfig, settings, self.overrides), self.folder)
         self.listed = _listed(self.folder / LIST)
 
     @property
@@ -146,18 +154,33 @@ class Project:
                     )
 
 
+def _at_home(config: ProjectConfig, folder: Path) -> ProjectConfig:
+    """The settings with their files' places beginning at the project's folder."""
+
+    def file(path: str) -> str:
+        return str(folder / path) if path else ""
+
+    def writer(of: WriterConfig) -> WriterConfig:
+        kind, _, source = of.provider.partition(":")
+        provider = f"{kind}:{file(source)}" if kind in ("imported", "replay") and source else of.provider
+        return replace(of, provider=provider, record=file(of.record))
+
+    decouple = replace(config.decouple, import_file=file(config.decouple.import_file))
+    return replace(config, decouple=decouple, caption=writer(config.caption), summary=writer(config.summary))
+
+
 def open_project(folder: str | Path, overrides: Iterable[str] = ()) -> Project:
     """The project in a folder, with settings such as `"workers=4"` laid over its own; see `Project`."""
     return Project(folder, overrides)
 
 
 def init(
-    folder: str | Path, videos: Sequence[str | Path], *, settings: str = "", overrides: Iterable[str] = ()
+    folder: str | Path, videos: Sequence[str | Path], *, chosen: Mapping[str, Any] = MappingProxyType({})
 ) -> Project:
     """Make a project of videos (files, or folders of them), or add them to the one that is there.
 
-    `settings` is the text of `annotate.toml` for a new one. Prompts that are there already are left as they
-    are.
+    `chosen` are settings such as `{"caption.provider": "tiny"}` that are written into `annotate.toml`; other
+    lines of it, and prompts that are there already, are left as they are.
 
     Raises:
         InputError: when a video is not there, or there are none.
@@ -176,13 +199,47 @@ def init(
         if path.resolve() not in known:
             known.add(path.resolve())
             rows.append(Listed(_free(path.stem, names), _relative(path, folder), None))
-    if not (folder / SETTINGS).exists():
-        write_text(folder / SETTINGS, settings or _SETTINGS)
+    before = read_text(folder / SETTINGS) if (folder / SETTINGS).exists() else _SETTINGS
+    after = _with(before, chosen, folder)
+    configuration.from_dict(ProjectConfig, tomllib.loads(after), where=str(folder / SETTINGS))
+    if after != before or not (folder / SETTINGS).exists():
+        write_text(folder / SETTINGS, after)
     write_text(folder / LIST, _written(rows))
     copy_defaults(folder / PROMPTS)
-    project = Project(folder, overrides)
+    project = Project(folder)
     project.ledger().close()
     return project
+
+
+def _with(text: str, chosen: Mapping[str, Any], folder: Path) -> str:
+    """Settings with these keys set, each in its table and where it stood, if it did.
+
+    Raises:
+        ConfigError: when a table is written in a way that cannot be edited by lines.
+    """
+    for key, value in chosen.items():
+        *table, name = key.split(".")
+        lines = text.splitlines()
+        head = f"[{'.'.join(table)}]" if table else ""
+        starts = [0] if not head else [n + 1 for n, line in enumerate(lines) if line.strip() == head]
+        if not starts:
+            lines += ["", head]
+            starts = [len(lines)]
+        ends = (n for n in range(starts[0], len(lines)) if lines[n].lstrip().startswith("["))
+        end = next(ends, len(lines))
+        # JSON's strings, numbers and lists of them are TOML's.
+        line = f"{name} = {json.dumps(value, ensure_ascii=False)}"
+        own = re.compile(rf"\s*#?\s*{re.escape(name)}\s*=")
+        place = next((n for n in range(starts[0], end) if own.match(lines[n])), None)
+        lines[slice(starts[0], starts[0]) if place is None else slice(place, place + 1)] = [line]
+        text = "\n".join(lines) + "\n"
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"{folder / SETTINGS}: {', '.join(chosen)} cannot be set in it ({error}). Edit it by hand."
+        ) from error
+    return text
 
 
 def _files(video: Path) -> list[Path]:

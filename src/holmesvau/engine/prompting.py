@@ -26,7 +26,7 @@ NAMES: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "event-normal": (frozenset({"captions"}), frozenset({"duration", "language"})),
     "video": (frozenset({"events", "label"}), frozenset({"duration", "language"})),
     "video-normal": (frozenset({"events"}), frozenset({"duration", "language"})),
-    "retry": (frozenset({"reason"}), frozenset({"earlier"})),
+    "retry": (frozenset({"reason"}), frozenset()),
 }
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _HEAD = re.compile(r"version:[ \t]*(?P<version>\S[^\n]*?)[ \t]*\n-{3,}[ \t]*\n", re.ASCII)

@@ -57,6 +57,11 @@ class WriterConfig:
         """Whether persons write, and no model."""
         return self.provider == PEOPLE
 
+    @property
+    def is_file(self) -> bool:
+        """Whether texts are taken from annotations that somebody else has made."""
+        return self.provider.startswith("imported:")
+
     def money(self, tokens_in: int, tokens_out: int) -> float:
         """What so many tokens cost."""
         return (tokens_in * self.price_in + tokens_out * self.price_out) / 1e6

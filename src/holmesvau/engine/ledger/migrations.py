@@ -14,7 +14,7 @@ CREATE TABLE videos(
     name TEXT PRIMARY KEY, position INTEGER NOT NULL, path TEXT NOT NULL, labels TEXT NOT NULL,
     content TEXT NOT NULL DEFAULT '', n_frames INTEGER NOT NULL DEFAULT 0, fps REAL NOT NULL DEFAULT 0,
     duration REAL NOT NULL DEFAULT 0, width INTEGER NOT NULL DEFAULT 0, height INTEGER NOT NULL DEFAULT 0,
-    problem TEXT NOT NULL DEFAULT '', decoupled TEXT NOT NULL DEFAULT '');
+    problem TEXT NOT NULL DEFAULT '', decoupled TEXT NOT NULL DEFAULT '', cuts TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE curves(
     video TEXT PRIMARY KEY, seconds BLOB NOT NULL, scores BLOB NOT NULL, frames BLOB NOT NULL,
     stride_seconds REAL NOT NULL, scorer TEXT NOT NULL);
@@ -57,7 +57,7 @@ CREATE TABLE items(
     tokens INTEGER NOT NULL, money REAL NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL DEFAULT '',
     until REAL NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, answer INTEGER,
     problem TEXT NOT NULL DEFAULT '', made_at REAL NOT NULL, ended_at REAL);
-CREATE INDEX items_state ON items(state, stage);
+CREATE INDEX items_state ON items(state, provider);
 CREATE TABLE answers(
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, try INTEGER NOT NULL, parts TEXT, raw TEXT NOT NULL,
     problem TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, prompt TEXT NOT NULL,
@@ -67,6 +67,9 @@ CREATE INDEX answers_key ON answers(key);
 CREATE TABLE verdicts(
     answer INTEGER NOT NULL, gate TEXT NOT NULL, passed INTEGER NOT NULL, message TEXT NOT NULL,
     PRIMARY KEY(answer, gate)) WITHOUT ROWID;
+CREATE TABLE likeness(
+    band TEXT NOT NULL, stage TEXT NOT NULL, answer INTEGER NOT NULL,
+    PRIMARY KEY(band, stage, answer)) WITHOUT ROWID;
 CREATE TABLE prompts(
     digest TEXT PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE spent(

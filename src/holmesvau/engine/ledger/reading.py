@@ -184,9 +184,11 @@ def event_row(of: LedgerEvent) -> dict[str, Any]:
 
 
 def _video(row: sqlite3.Row) -> LedgerVideo:
-    values = {key: row[key] for key in row.keys() if key not in ("position", "labels")}  # noqa: SIM118
+    values = {key: row[key] for key in row.keys() if key not in ("position", "labels", "cuts")}  # noqa: SIM118
     labels = json.loads(row["labels"])
-    return LedgerVideo(**values, labels=None if labels is None else tuple(labels))
+    return LedgerVideo(
+        **values, labels=None if labels is None else tuple(labels), cuts=tuple(json.loads(row["cuts"]))
+    )
 
 
 def _text(row: sqlite3.Row) -> LedgerText:
@@ -225,3 +227,15 @@ def _review(row: sqlite3.Row) -> Review:
         row["decided_at"],
         row["note"],
     )
+
+
+def curve_row(video: str, of: AnomalyCurve) -> dict[str, Any]:
+    """A curve as a row of `curves`."""
+    return {
+        "video": video,
+        "seconds": np.ascontiguousarray(of.seconds, np.float64).tobytes(),
+        "scores": np.ascontiguousarray(of.scores, np.float32).tobytes(),
+        "frames": np.ascontiguousarray(of.index, np.int64).tobytes(),
+        "stride_seconds": of.stride_seconds,
+        "scorer": of.scorer,
+    }

@@ -69,7 +69,8 @@ class LedgerVideo:
     """A video of the project. `labels` are the classes its list gives, None where it gives none.
 
     `labels` is () for a video that is said to be normal. `content` is the file's hash, "" and the numbers 0
-    until it was looked at; `problem` is why it cannot be used. `decoupled` is what its events were made by.
+    until it was looked at; `problem` is why it cannot be used. `decoupled` is what its events were made by;
+    `cuts` are seconds at which an imported file cuts it into clips.
     """
 
     name: str
@@ -83,6 +84,7 @@ class LedgerVideo:
     height: int = 0
     problem: str = ""
     decoupled: str = ""
+    cuts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
