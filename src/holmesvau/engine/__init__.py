@@ -6,6 +6,7 @@ with project.ledger() as ledger: ...
 
 from __future__ import annotations
 
+from holmesvau.engine.crew import Crew, Here, Processes
 from holmesvau.engine.estimate import Estimate, estimate
 from holmesvau.engine.export import completed, write_dataset
 from holmesvau.engine.ledger import (
@@ -18,25 +19,30 @@ from holmesvau.engine.ledger import (
     Review,
     Target,
 )
-from holmesvau.engine.plan import advance
+from holmesvau.engine.plan import Planner, advance
 from holmesvau.engine.project import Project, ProjectConfig, init, open_project
-from holmesvau.engine.run import RunReport, plan_only, run
+from holmesvau.engine.run import RunReport, WorkerError, plan_only, run
 from holmesvau.engine.status import Status, status
 
 __all__ = [
+    "Crew",
     "Decision",
     "Edit",
     "Estimate",
+    "Here",
     "Ledger",
     "LedgerEvent",
     "LedgerText",
     "LedgerVideo",
+    "Planner",
+    "Processes",
     "Project",
     "ProjectConfig",
     "Review",
     "RunReport",
     "Status",
     "Target",
+    "WorkerError",
     "advance",
     "completed",
     "estimate",

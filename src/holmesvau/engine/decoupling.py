@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING
 
 from holmesvau.ats.events import find_events, peak
 from holmesvau.ats.store import FeatureStore
@@ -13,10 +14,12 @@ from holmesvau.engine.work import Decoupled, Job
 from holmesvau.errors import InputError, VideoError
 from holmesvau.hivau import formats
 from holmesvau.hivau.schema import VideoAnnotation
-from holmesvau.holmes import Holmes, HolmesConfig
 from holmesvau.types import AnomalyCurve, Span
 from holmesvau.video import Video, open_video
 from holmesvau.vlm.judgement import parse_judgement
+
+if TYPE_CHECKING:
+    from holmesvau.holmes import Holmes
 
 
 class Decoupler:
@@ -92,6 +95,9 @@ class Decoupler:
 
     def _scored(self, video: Video) -> AnomalyCurve:
         if self._holmes is None:
+            # torch is loaded by those alone who score.
+            from holmesvau.holmes import Holmes, HolmesConfig
+
             config = self.config
             parts = {"encoder": config.encoder or None, "scorer": config.scorer or None}
             self._holmes = Holmes.from_pretrained(

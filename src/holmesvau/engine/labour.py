@@ -20,7 +20,6 @@ from holmesvau.engine.providers import open_provider, threads_for
 from holmesvau.engine.work import LEASE_SECONDS, Desk, Job, Outcome, Undone, provider_of
 from holmesvau.engine.writer import Footage, Writer
 from holmesvau.errors import HolmesError, MissingPartError, ModelDownError, ModelError
-from holmesvau.loading import FOVEAL_ENCODER
 from holmesvau.video import Video
 
 log = logging.getLogger(__name__)
@@ -139,6 +138,8 @@ class Labour:
 
 @cache
 def _encoder() -> Callable[..., Features]:
+    from holmesvau.loading import FOVEAL_ENCODER
+
     encoder = registry.get("encoders", FOVEAL_ENCODER)()
 
     def features(video: Video) -> Features:

@@ -172,9 +172,10 @@ class _Wants:
             target = Target("clip", self.video.name, span=span)
             prompt = self.planner.prompts["caption"]
             filled = prompt.filled(duration=_seconds(span), language=self._language(), label=event.label)
+            # What is seen in a clip does not depend on what its event is called.
             text = self._text(
-                target, "caption", self.config.caption, prompt, filled, span=span, normal=event.normal,
-                labels=[event.label] if event.label else [], basis=[self.video.content],
+                target, "caption", self.config.caption, prompt, filled, span=span, normal=False, labels=[],
+                basis=[self.video.content],
             )  # fmt: skip
             found.append(text)
         texts = [text.parts["caption"] for text in found if text is not None]

@@ -23,7 +23,7 @@ _WEIGHTY: dict[str, str] = {
     "an ambulance": r"ambulances?|paramedics?|medics?",
     "a child": r"child|children|kids?|boys?|girls?|bab(?:y|ies)|infants?|toddlers?",
     "an animal": r"dogs?|cats?|animals?|horses?|cows?",
-    "a car": r"cars?(?! parks?)|automobiles?|sedans?|vehicles?|trucks?|vans?|bus(?:es)?|suvs?|taxis?|lorr(?:y|ies)",
+    "a car": r"cars?(?! parks?)|vehicles?|trucks?|vans?|bus(?:es)?|suvs?|taxis?|lorr(?:y|ies)|sedans?",
     "a motorcycle": r"motorcycles?|motorbikes?|scooters?|mopeds?",
     "a bicycle": r"bicycles?|bikes?|cyclists?",
     "theft": r"steal\w*|stole\w*|thief|thieves|theft|robb\w+|loot\w*|burgl\w+|shoplift\w*",

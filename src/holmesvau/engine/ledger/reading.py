@@ -118,7 +118,8 @@ def reviews(
 ) -> list[Review]:
     """The queue for people, by video and time; with `state=None` also what was decided."""
     rows = connection.rows(
-        """SELECT reviews.*, answers.parts AS said FROM reviews
+        """SELECT reviews.*, answers.parts AS said, texts.parts AS own FROM reviews
+                  LEFT JOIN texts ON texts.address = reviews.address AND reviews.kind = 'text'
                   LEFT JOIN items USING(key) LEFT JOIN answers ON answers.id = items.answer
                   LEFT JOIN videos ON videos.name = reviews.video
            WHERE (?1 IS NULL OR reviews.state = ?1) AND (?2 IS NULL OR reviews.video = ?2)
@@ -213,7 +214,9 @@ def _text(row: sqlite3.Row) -> LedgerText:
 
 
 def _review(row: sqlite3.Row) -> Review:
-    parts = json.loads(row["said"]) if row["said"] else {}
+    # A person's text that has gone stale is what the entry is about.
+    words = row["own"] or row["said"]
+    parts = json.loads(words) if words else {}
     return Review(
         row["id"],
         row["kind"],
