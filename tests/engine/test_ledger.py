@@ -97,6 +97,17 @@ def test_an_event_that_ends_a_rounding_past_the_video_is_cut(ledger):
     assert ledger.add_event("door", "ann", Span(50, 60.04), "Fighting").span == Span(50, 60)
 
 
+def test_what_a_person_confirms_becomes_their_own(ledger):
+    machine_events(ledger, IMPORTED, (1, 5, "Arson"))
+    ledger.confirm("door", "ann")
+    assert ledger.layer_of("door") == "ann" and spans(ledger, "ann") == [(1, 5, "Arson")]
+    ledger.confirm("door", "bob")
+    assert ledger.layers("door") == ["ann", IMPORTED] and ledger.decision("door").confirmed_by == "bob"
+    ledger.undo("bob")
+    ledger.undo("ann")
+    assert ledger.layers("door") == [IMPORTED] and ledger.decision("door").confirmed_by == ""
+
+
 def test_confirming_wants_a_class_for_every_event(ledger):
     event = ledger.add_event("door", "ann", Span(1, 2))
     with pytest.raises(InputError, match=r"1\.00 s has no class"):

@@ -133,10 +133,9 @@ def normal_spans(duration: float, video: str, config: NormalConfig, seed: int) -
     """Stretches of a normal video, in time; two that overlap almost wholly are one."""
     chance = random.Random(f"normal {seed} {video}")
     spans: list[Span] = []
+    first = chance.randrange(len(config.granularities))
     for number in range(config.count):
-        wanted = config.granularities[
-            (chance.randrange(len(config.granularities)) + number) % len(config.granularities)
-        ]
+        wanted = config.granularities[(first + number) % len(config.granularities)]
         length = min(wanted * chance.uniform(0.5, 1.5), duration)
         start = chance.uniform(0, duration - length)
         span = Span(round(start, _ROUNDING), round(start + length, _ROUNDING))

@@ -46,7 +46,7 @@ IN_WORDS = {
     False: _REPLY + '{"judgement": "…", "description": "…", "analysis": "…"}',
 }
 _HEADING = re.compile(
-    r"^[\s#>*_\-\d.)\"']*(?P<part>judge?ment|description|analysis)[\s*_\"']*[:\-–—][\s*_\"']*",
+    r"^[\s#>*_\-\d.)\"']*(?P<part>judge?ment|description|analysis)[\s*_\"']*[:\-–—][\s*_]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _FENCE = re.compile(r"```(?:\w+)?")

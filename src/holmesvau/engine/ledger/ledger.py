@@ -169,6 +169,9 @@ class Ledger(Connection):
     def confirm(self, video: str, who: str) -> None:
         """Say that the events that count are right and complete; closes the video's entry in the queue.
 
+        Events of a machine become the person's own by that: what a scorer would propose tomorrow does not
+        change what was confirmed today.
+
         Raises:
             InputError: when an event that counts has no class yet.
         """
@@ -178,7 +181,11 @@ class Ledger(Connection):
                 f"{video}: the event at {open_[0].span.start:.2f} s has no class yet. Give it one, or "
                 "remove it."
             )
-        self._decide("confirm", video, who, confirmed_by=who, confirmed_at=time.time())
+        layer = reading.layer_of(self, video)
+        mine = layer is None or layer.startswith("@")
+        self._decide(
+            "confirm", video, who, own=layer if mine else None, confirmed_by=who, confirmed_at=time.time()
+        )
 
     def leave_out(self, video: str, who: str, reason: str) -> None:
         """Keep a video out of the dataset; with an empty reason, take it in again."""
@@ -247,6 +254,9 @@ class Ledger(Connection):
 
     # --- parts of the above ---
 
+    def _has_layer(self, video: str, who: str) -> bool:
+        return editing.current(self, "layers", (video, who)) is not None
+
     def _begin(self, change: Change, video: str, who: str) -> None:
         if editing.current(self, "layers", (video, who)) is None:
             change.put("layers", (video, who), {"video": video, "layer": who, "begun": time.time()})
@@ -270,10 +280,17 @@ class Ledger(Connection):
             raise InputError(f"{video}: an event from {span.start:.3f} to {span.end:.3f} s has no length.")
         return rounded
 
-    def _decide(self, action: str, video: str, who: str, **values: Any) -> None:
+    def _decide(self, action: str, video: str, who: str, *, own: str | None = None, **values: Any) -> None:
+        """Set what is decided on a video; events of the layer `own` are copied into the person's."""
         reading.video(self, video)
         fresh = {"layer": None, "confirmed_by": "", "confirmed_at": None, "left_out": ""}
         with editing.edit(self, who, action, video) as change:
+            if action == "confirm" and not self._has_layer(video, who):
+                found = [] if own is None else reading.events(self, video, own)
+                if own is not None or reading.layer_of(self, video) is None:
+                    self._begin(change, video, who)
+                for event in found:
+                    change.put("events", (video, who, event.id), reading.event_row(replace(event, layer=who)))
             old = editing.current(self, "decisions", (video,))
             change.put("decisions", (video,), {"video": video, **(old or fresh), **values})
             if action != "settle":
