@@ -39,12 +39,18 @@ class Misshapen(Exception):  # noqa: N818 - becomes the verdict of a gate
     """The answer is not of its form. The text says in a sentence what is wrong, for the model as well."""
 
 
-# Asked for in words where no schema is taken; a small model sees best what it is to fill in.
-_REPLY = "\n\nReply with JSON alone, in this form:\n"
-IN_WORDS = {
-    True: _REPLY + '{"judgement": "…", "description": "…"}',
-    False: _REPLY + '{"judgement": "…", "description": "…", "analysis": "…"}',
-}
+_PARTS = {True: ("judgement", "description"), False: ("judgement", "description", "analysis")}
+
+
+def asked_for(normal: bool, *, headings: bool) -> str:
+    """What a prompt ends with: the form of the answer in words, as JSON or as lines behind headings."""
+    if headings:
+        lines = "\n".join(f"{part.title()}: …" for part in _PARTS[normal])
+        return f"\n\nReply with these lines alone, each completed:\n{lines}"
+    fields = ", ".join(f'"{part}": "…"' for part in _PARTS[normal])
+    return f"\n\nReply with JSON alone, in this form:\n{{{fields}}}"
+
+
 _HEADING = re.compile(
     r"^[\s#>*_\-\d.)\"']*(?P<part>judge?ment|description|analysis)[\s*_\"']*[:\-–—][\s*_]*",
     re.IGNORECASE | re.MULTILINE,

@@ -109,7 +109,10 @@ class Labour:
             self._failed(str(error), at_once=isinstance(error, MissingPartError))
             return Undone(key=job.key, problem=str(error), again=True)
         except ModelError as error:
-            self._failed(str(error), at_once=False)
+            # That a file has no text of one place says nothing about the next.
+            settings = self._project.config.writer(job.stage)
+            if settings is None or not settings.is_file:
+                self._failed(str(error), at_once=False)
             return Undone(key=job.key, problem=str(error), again=False)
         except HolmesError as error:
             log.warning("%s", error)

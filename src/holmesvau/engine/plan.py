@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from holmesvau import config as configuration
 from holmesvau.engine import prompting
 from holmesvau.engine.decouple import clip_spans
-from holmesvau.engine.forms import IN_WORDS
+from holmesvau.engine.forms import asked_for
 from holmesvau.engine.gates.language import NAMES
 from holmesvau.engine.ledger import PROPOSED, LedgerEvent, LedgerVideo, Stage, Target, reading
 from holmesvau.engine.ledger.connection import Connection
@@ -227,6 +227,8 @@ class _Wants:
         sources: Sequence[str] = (),
     ) -> LedgerText | None:
         """Want a text; gives it when it stands, and opens what is for people."""
+        if stage != "caption":
+            filled += asked_for(normal, headings=writer.structured == "headings")
         remark = self.remarks.get(target.address, "")
         if remark:
             filled += "\n\n" + self.planner.prompts["retry"].filled(reason=remark)
@@ -248,7 +250,7 @@ class _Wants:
         key = key_of(payload)
         self.wanted[target.address] = (target, stage, key, key_of(basis))
         pictures = writer.frames * writer.tokens_per_frame if stage == "caption" else 0
-        tokens_in = tokens_of(filled) + pictures + (0 if stage == "caption" else tokens_of(IN_WORDS[normal]))
+        tokens_in = tokens_of(filled) + pictures
         money = writer.money(tokens_in, writer.max_tokens)
         provider = "caption" if stage == "caption" else "summary"
         item = self._item(key, stage, provider, payload, tokens_in + writer.max_tokens, money)

@@ -51,8 +51,6 @@ class Writer:
         level, normal = payload["level"], bool(payload["normal"])
         span = Span(*payload["span"])
         prompt = str(payload["prompt"])
-        if level != "clip":
-            prompt += forms.IN_WORDS[normal]
         if job.remark:
             prompt += "\n\n" + self._retry.filled(reason=job.remark)
         labels = tuple(payload["labels"])

@@ -20,8 +20,9 @@ class WriterConfig:
     (0: no limit), over all workers. An item may take `seconds` with all its attempts at an answer; an answer
     that fails a gate is asked for again, `tries` times in all, then people are asked. `frames` pictures of
     `side` pixels go with a caption. `structured`: whether the server is given a JSON schema (`schema`), is
-    only told in words (`words`), or is given one until it refuses (`auto`). Prices are money for a million
-    tokens. `record` is a file that keeps every request with its reply.
+    only told in words (`words`, or for small models as `headings`), or is given one until it refuses
+    (`auto`). Prices are money for a million tokens. `record` is a file that keeps every request with its
+    reply.
     """
 
     provider: str = PEOPLE
@@ -37,7 +38,7 @@ class WriterConfig:
     frames: int = 8
     side: int = 448
     tokens_per_frame: int = 256
-    structured: Literal["auto", "schema", "words"] = "auto"
+    structured: Literal["auto", "schema", "words", "headings"] = "auto"
     price_in: float = 0.0
     price_out: float = 0.0
     record: str = ""

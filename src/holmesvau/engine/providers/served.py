@@ -38,7 +38,7 @@ class Served:
         address, _, query = url.partition("?")
         self._endpoint: Endpoint = load(f"{address}?{own}{'&' + query if query else ''}{mark}{model}")
         self._config = config
-        self._schemas = config.structured != "words"
+        self._schemas = config.structured in ("auto", "schema")
         self._settling = threading.Lock()
 
     def write(self, request: Request) -> Reply:
