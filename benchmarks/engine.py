@@ -110,9 +110,7 @@ def main() -> None:
         print(json.dumps(rows))
         return
     print(f"latency {options.latency:g} s\n")
-    print(
-        "| at once | items | wall s | least possible s | items/s | own share of the wall | wall ms/item over | CPU ms/item |"
-    )
+    print("| at once | items | wall s | least possible s | items/s | own share | own ms/item | CPU ms/item |")
     print("|---:|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         own = row["wall"] - row["ideal"]

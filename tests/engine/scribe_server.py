@@ -15,6 +15,7 @@ import re
 import sys
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ COLOURS = {
 }
 folder = Path(sys.argv[1])
 writing = threading.Lock()
-busy = 0
+busy: Counter[str] = Counter()
 asked = 0
 
 
@@ -67,6 +68,12 @@ def summary(prompt: str, wrong: bool) -> dict[str, str]:
     return said
 
 
+def reply(text: str, prompt: str) -> dict[str, Any]:
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
+    return {"model": "scribe-1", "choices": [choice], "usage": usage}
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -77,27 +84,30 @@ class Handler(BaseHTTPRequestHandler):
         self.say(200, {"object": "list", "data": [{"id": "scribe"}]})
 
     def do_POST(self) -> None:
-        global busy, asked  # noqa: PLW0603
+        global asked  # noqa: PLW0603
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with writing:
-            busy += 1
-            asked += 1
-            number, together = asked, busy
-        try:
-            self.answer(body, mood(), number, together)
-        finally:
-            with writing:
-                busy -= 1
-
-    def answer(self, body: dict[str, Any], mood: str, number: int, together: int) -> None:
         content = body["messages"][-1]["content"]
-        prompt = content if isinstance(content, str) else content[-1]["text"]
+        kind = "summary" if isinstance(content, str) else "caption"
+        with writing:
+            busy[kind] += 1
+            asked += 1
+            number, together = asked, busy[kind]
+        status, value = self.answer(body, mood(), number, together)
+        # Before the answer goes out: who has it may ask again at once.
+        with writing:
+            busy[kind] -= 1
+        self.say(status, value)
+
+    def answer(self, body: dict[str, Any], mood: str, number: int, together: int) -> tuple[int, Any]:
+        content = body["messages"][-1]["content"]
+        seeing = not isinstance(content, str)
+        prompt = content[-1]["text"] if seeing else content
         schema = "response_format" in body
         line = {
-            "kind": "summary" if isinstance(content, str) else "caption",
+            "kind": "caption" if seeing else "summary",
             "prompt": prompt,
             "schema": schema,
-            "pictures": 0 if isinstance(content, str) else sum(p["type"] == "image_url" for p in content),
+            "pictures": sum(part["type"] == "image_url" for part in content) if seeing else 0,
             "together": together,
             "temperature": body["temperature"],
         }
@@ -109,21 +119,15 @@ class Handler(BaseHTTPRequestHandler):
         with writing, (folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
         if name == "down":
-            self.say(503, {"error": "no"})
-        elif name == "wordy" and schema:
-            self.say(400, {"error": {"message": "response_format is not supported"}})
-        elif not isinstance(content, str):
-            self.reply(caption(content), prompt)
-        else:
-            wrong = name == "stubborn" or (name == "repents" and "could not be used" not in prompt)
-            found = summary(prompt, wrong)
-            headed = "\n".join(f"**{part.title()}:** {text}" for part, text in found.items())
-            self.reply(headed if name == "wordy" else f"```json\n{json.dumps(found)}\n```", prompt)
-
-    def reply(self, text: str, prompt: str) -> None:
-        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": len(prompt.split()), "completion_tokens": len(text.split())}
-        self.say(200, {"model": "scribe-1", "choices": [choice], "usage": usage})
+            return 503, {"error": "no"}
+        if name == "wordy" and schema:
+            return 400, {"error": {"message": "response_format is not supported"}}
+        if seeing:
+            return 200, reply(caption(content), prompt)
+        wrong = name == "stubborn" or (name == "repents" and "could not be used" not in prompt)
+        found = summary(prompt, wrong)
+        headed = "\n".join(f"**{part.title()}:** {text}" for part, text in found.items())
+        return 200, reply(headed if name == "wordy" else f"```json\n{json.dumps(found)}\n```", prompt)
 
     def say(self, status: int, value: Any) -> None:
         data = json.dumps(value).encode()

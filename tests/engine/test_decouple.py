@@ -49,13 +49,13 @@ def test_lengths_are_random_with_the_distribution_asked_for():
     assert clip_spans(Span(0, 600), "camera", CLIPS, 1) != clips(0, 600)
 
 
-def test_cuts_of_a_file_are_kept_and_only_long_rests_are_cut_at_random():
-    assert clips(10, 16, cuts=[0, 10, 11.2, 13, 16, 30]) == [Span(10, 11.2), Span(11.2, 13), Span(13, 16)]
-    assert clips(10.1, 15.9, cuts=[10, 10.3, 13, 16]) == [Span(10.1, 13), Span(13, 15.9)], (
-        "a sliver is no clip"
-    )
-    found = clips(10, 60, cuts=[12, 14])
-    assert found[:2] == [Span(10, 12), Span(12, 14)] and len(found) > 5
+def test_clips_of_a_file_are_kept_and_only_long_rests_are_cut_at_random():
+    given = [Span(0, 9.8), Span(10.5, 11.2), Span(11, 13), Span(15.4, 40)]
+    assert clips(10, 16, given=given) == [Span(10.5, 11.2), Span(11, 13), Span(15.4, 16)]
+    assert clips(10, 15.6, given=given) == [Span(10.5, 11.2), Span(11, 13)], "a sliver is no clip"
+    found = clips(10, 60, given=given)
+    assert found[:3] == [Span(10.5, 11.2), Span(11, 13), Span(15.4, 40)] and found[-1].end == 60
+    assert len(found) > 5 and clips(50, 60, given=given) == clips(50, 60)
 
 
 @given(st.floats(0.5, 4000), st.integers(0, 99))

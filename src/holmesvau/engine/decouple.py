@@ -88,25 +88,28 @@ class DecoupleConfig:
 
 
 def clip_spans(
-    event: Span, video: str, config: ClipsConfig, seed: int, cuts: Sequence[float] = ()
+    event: Span, video: str, config: ClipsConfig, seed: int, given: Sequence[Span] = ()
 ) -> list[Span]:
-    """The clips of an event: without gaps, at least one. The same arguments give the same clips.
+    """The clips of an event, at least one. The same arguments give the same clips.
 
-    `cuts` are seconds at which somebody has cut the video already; only what they leave longer than `longest`
-    is cut at random. A piece at a boundary that is shorter than `shortest` belongs to its neighbour; between
-    given cuts clips may be shorter.
+    Without gaps, and a piece at a boundary that is shorter than `shortest` belongs to its neighbour. `given`
+    are clips that somebody has made already: they are kept as they are, as far as they lie in the event, and
+    only what they leave of it at its ends is cut at random, where that is longer than `longest`.
     """
     drawn = list(_cuts(video, event.end, config, seed))
-    given = [cut for cut in sorted(set(cuts)) if event.start < cut < event.end]
-    if not given:
+    kept = sorted({part for clip in given if (part := _within(clip, event)) is not None})
+    if not kept:
         return _pieces(event, drawn, config.shortest)
-    # What is left of a clip at a boundary that was moved a little is no clip.
-    pieces = _pieces(event, given, min(config.shortest, _SLIVER))
-    return [
-        part
-        for piece in pieces
-        for part in (_pieces(piece, drawn, config.shortest) if piece.duration > config.longest else [piece])
-    ]
+    rests = [Span(event.start, kept[0].start), Span(max(clip.end for clip in kept), event.end)]
+    more = [piece for rest in rests if rest.duration > config.longest
+            for piece in _pieces(rest, drawn, config.shortest)]  # fmt: skip
+    return sorted([*kept, *more])
+
+
+def _within(clip: Span, event: Span) -> Span | None:
+    """The part of a clip that lies in an event; None where that is a sliver of it, and no clip."""
+    start, end = max(clip.start, event.start), min(clip.end, event.end)
+    return Span(start, end) if end - start >= min(_SLIVER, clip.duration) and end > start else None
 
 
 def _pieces(of: Span, cuts: Sequence[float], shortest: float) -> list[Span]:

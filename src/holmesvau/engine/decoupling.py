@@ -64,7 +64,7 @@ class Decoupler:
                 content=content,
                 info=video.info,
                 layers=layers,
-                cuts=self._cuts(name) if found is not None else (),
+                clips=self._clips(name) if found is not None else (),
                 curve=curve,
             )
 
@@ -87,11 +87,11 @@ class Decoupler:
             return None
         return _imported(annotation, duration)
 
-    def _cuts(self, name: str) -> list[float]:
-        """Where the file cuts the video into clips."""
+    def _clips(self, name: str) -> list[Span]:
+        """The clips that the file has cut the video into."""
         assert self._imported is not None
-        clips = [clip for event in self._imported[name].events for clip in event.clips]
-        return sorted({round(edge, 3) for clip in clips for edge in clip.span})
+        clips = [clip.span for event in self._imported[name].events for clip in event.clips]
+        return sorted({Span(round(start, 3), round(end, 3)) for start, end in clips})
 
     def _scored(self, video: Video) -> AnomalyCurve:
         if self._holmes is None:

@@ -118,7 +118,7 @@ def _follow(project: Project, ledger: Ledger, of: LedgerVideo, there: set[str], 
     template = 250
     for event in events:
         if f"event:{event.id}:{video}" not in there:
-            clips = len(clip_spans(event.span, video, config.clips, config.seed, of.cuts))
+            clips = len(clip_spans(event.span, video, config.clips, config.seed, of.clips))
             counts.requests["event"] += 1
             counts.tokens_in["event"] += template + clips * _TOKENS_OUT["caption"]
     if f"video::{video}" not in there and events:

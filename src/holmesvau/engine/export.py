@@ -106,7 +106,7 @@ def _event(
 ) -> tuple[EventAnnotation, bool]:
     config = project.config.decouple
     clips, complete = [], True
-    for span in clip_spans(event.span, video.name, config.clips, config.seed, video.cuts):
+    for span in clip_spans(event.span, video.name, config.clips, config.seed, video.clips):
         text = texts.get(Target("clip", video.name, span=span).address)
         complete = complete and text is not None
         clips.append(Clip(span, "" if text is None else text.parts["caption"]))

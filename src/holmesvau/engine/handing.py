@@ -111,9 +111,9 @@ def decoupled(ledger: Ledger, outcome: Decoupled) -> None:
             ledger.insert("events", reading.event_row(event))
     ledger.run(
         "UPDATE videos SET content = ?, n_frames = ?, fps = ?, duration = ?, width = ?, height = ?, "
-        "problem = '', decoupled = ?, cuts = ? WHERE name = ?",
+        "problem = '', decoupled = ?, clips = ? WHERE name = ?",
         (outcome.content, info.num_frames or 0, info.fps, info.duration or 0.0, info.width, info.height,
-         outcome.key, json.dumps(list(outcome.cuts)), name),
+         outcome.key, json.dumps([list(clip) for clip in outcome.clips]), name),
     )  # fmt: skip
     if outcome.curve is not None:
         ledger.insert("curves", reading.curve_row(name, outcome.curve), otherwise="REPLACE")

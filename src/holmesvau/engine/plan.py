@@ -166,7 +166,7 @@ class _Wants:
     def _captions(self, event: LedgerEvent) -> list[str] | None:
         """The captions of an event's clips, all of them; None while one is waited for."""
         config = self.config.decouple
-        spans = clip_spans(event.span, self.video.name, config.clips, config.seed, self.video.cuts)
+        spans = clip_spans(event.span, self.video.name, config.clips, config.seed, self.video.clips)
         found = []
         for span in spans:
             target = Target("clip", self.video.name, span=span)

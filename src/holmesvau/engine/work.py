@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from holmesvau.engine.gates import Verdict
 from holmesvau.engine.ledger import LedgerEvent, Stage
-from holmesvau.types import AnomalyCurve, VideoInfo
+from holmesvau.types import AnomalyCurve, Span, VideoInfo
 
 # A worker that was not heard of for so long has lost its items.
 LEASE_SECONDS = 60.0
@@ -75,7 +75,7 @@ class Decoupled:
     content: str
     info: VideoInfo
     layers: Mapping[str, Sequence[LedgerEvent]]
-    cuts: Sequence[float] = ()
+    clips: Sequence[Span] = ()
     curve: AnomalyCurve | None = None
 
 

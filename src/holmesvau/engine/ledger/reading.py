@@ -185,10 +185,12 @@ def event_row(of: LedgerEvent) -> dict[str, Any]:
 
 
 def _video(row: sqlite3.Row) -> LedgerVideo:
-    values = {key: row[key] for key in row.keys() if key not in ("position", "labels", "cuts")}  # noqa: SIM118
+    values = {key: row[key] for key in row.keys() if key not in ("position", "labels", "clips")}  # noqa: SIM118
     labels = json.loads(row["labels"])
     return LedgerVideo(
-        **values, labels=None if labels is None else tuple(labels), cuts=tuple(json.loads(row["cuts"]))
+        **values,
+        labels=None if labels is None else tuple(labels),
+        clips=tuple(Span(*clip) for clip in json.loads(row["clips"])),
     )
 
 

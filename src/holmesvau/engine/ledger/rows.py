@@ -70,7 +70,7 @@ class LedgerVideo:
 
     `labels` is () for a video that is said to be normal. `content` is the file's hash, "" and the numbers 0
     until it was looked at; `problem` is why it cannot be used. `decoupled` is what its events were made by;
-    `cuts` are seconds at which an imported file cuts it into clips.
+    `clips` are those that an imported file has cut it into.
     """
 
     name: str
@@ -84,7 +84,7 @@ class LedgerVideo:
     height: int = 0
     problem: str = ""
     decoupled: str = ""
-    cuts: tuple[float, ...] = ()
+    clips: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
