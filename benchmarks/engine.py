@@ -52,6 +52,7 @@ def measure(concurrency: int, items: int, latency: float, url: str) -> dict[str,
         chosen = {
             "decouple.source": "people",
             "decouple.confirm": "none",
+            "decouple.clips.shortest": 8.0,
             "decouple.clips.median": 12.0,
             "decouple.normal.count": 1,
             "decouple.normal.granularities": [100.0],

@@ -139,6 +139,10 @@ def _state(ledger: Ledger, key: str, state: _State, **more: Any) -> None:
 
 def go_on(ledger: Ledger, planner: Planner, key: str) -> None:
     """Where nothing of a video's stage is left to do, see what can be done next."""
+    item = ledger.row("SELECT stage, state FROM items WHERE key = ?", (key,))
+    if item is not None and (item["stage"], item["state"]) == ("video", "done"):
+        # Nothing is made of a video's text, and nobody has to be asked.
+        return
     rows = ledger.rows("SELECT DISTINCT video, stage FROM wanted WHERE key = ?", (key,))
     for row in rows:
         left = ledger.row(

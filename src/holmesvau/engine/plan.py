@@ -55,7 +55,10 @@ class Planner:
             # The embedded model knows the one question that it was trained with.
             own = questions.QUESTIONS["clip"]["caption"]
             self.prompts["caption"] = Prompt("caption", "the model's own", own)
-        self._imported = _file_state(self.config.decouple.import_file)
+        settings = configuration.to_dict(self.config.decouple)
+        for unrelated in ("confirm", "clips"):
+            del settings[unrelated]
+        self._decouple = key_of([settings, _file_state(self.config.decouple.import_file)])
 
     def note_prompts(self, ledger: Connection) -> None:
         """Keep the words of the prompts, so that each text can be traced to those that made it."""
@@ -75,12 +78,8 @@ class Planner:
         """What the events of a video are made from: its file, what is known of it, how boundaries are
         found.
         """
-        settings = configuration.to_dict(self.config.decouple)
-        for unrelated in ("confirm", "clips"):
-            del settings[unrelated]
         state = _file_state(str(self.project.path_of(video.path)))
-        return key_of({"video": video.name, "file": state, "labels": video.labels, "decouple": settings,
-                       "import": self._imported})  # fmt: skip
+        return key_of({"video": video.name, "file": state, "labels": video.labels, "decouple": self._decouple})  # fmt: skip
 
 
 class _Wants:
