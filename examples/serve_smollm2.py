@@ -25,7 +25,7 @@ from holmesvau.vlm.protocol import GenerationOptions
 
 NAME = "smollm2"
 # Words of a string before it is closed for the model.
-LONGEST_STRING = 90
+LONGEST_STRING = 60
 
 
 class Model:
