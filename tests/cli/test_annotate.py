@@ -3,11 +3,15 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 
 from holmesvau import cli, hivau
 from tests.engine.conftest import films, marked, scribe  # noqa: F401 - fixtures
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "annotate.schema.json"
 
 
 @pytest.fixture
@@ -24,6 +28,15 @@ def annotate(monkeypatch, capsys, tmp_path):
     return run
 
 
+def kept_to(part: str, out: str) -> Any:
+    """What was printed, held against its part of the schema."""
+    value = json.loads(out)
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(value, {**schema, "anyOf": [{"$ref": f"#/$defs/{part}"}]})
+    return value
+
+
 def test_from_videos_to_rows_with_one_command(annotate, films, marked, scribe):  # noqa: F811
     served = f"endpoint:{scribe.url}?pause=0.01&retries=0#scribe"
     code, out, _ = annotate(
@@ -36,17 +49,20 @@ def test_from_videos_to_rows_with_one_command(annotate, films, marked, scribe): 
     assert code == 4 and "answers 503" in err and "0 of 3 videos complete" in out
     scribe.be("well")
     code, out, _ = annotate("run", "p", "--dry-run", "--json")
-    assert code == 0 and json.loads(out)["stages"]["caption"]["requests"] > 0
+    assert code == 0 and kept_to("estimate", out)["stages"]["caption"]["requests"] > 0
 
     code, out, err = annotate("p", "--json")
-    report = json.loads(out)
+    report = kept_to("run", out)
     assert (code, err) == (0, "") and report["status"]["complete"] == 3
     rows = hivau.load_instructions(report["dataset"]["instructions"])
     assert len(rows) == report["dataset"]["rows"] and rows[0].video.startswith("lamps/")
 
     code, out, _ = annotate("status", "p")
     assert code == 0 and "3 of 3 videos complete" in out and "passed all gates at once" in out
-    assert json.loads(annotate("status", "p", "--json")[1])["gates"]["event"]["contradiction"]["rate"] == 1.0
+    assert (
+        kept_to("status", annotate("status", "p", "--json")[1])["gates"]["event"]["contradiction"]["rate"]
+        == 1.0
+    )
 
     code, out, _ = annotate("export", "p", "--format", "via3")
     assert code == 0 and (Path("p") / "annotations-via3.json").is_file()
