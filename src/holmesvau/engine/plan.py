@@ -79,7 +79,7 @@ class Planner:
         found.
         """
         state = _file_state(str(self.project.path_of(video.path)))
-        return key_of({"video": video.name, "file": state, "labels": video.labels, "decouple": self._decouple})  # fmt: skip
+        return key_of([video.name, state, video.labels, self._decouple])
 
 
 class _Wants:
