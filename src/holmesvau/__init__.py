@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from holmesvau import ats as ats
     from holmesvau import checkpoints as checkpoints
+    from holmesvau import engine as engine
     from holmesvau import evaluate as evaluate
     from holmesvau import hivau as hivau
     from holmesvau import report as report
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("ats", "checkpoints", "evaluate", "hivau", "report", "sim", "stream", "train", "video", "vlm")
+_MODULES = ("ats", "checkpoints", "engine", "evaluate", "hivau", "report", "sim", "stream", "train", "video", "vlm")
 _NAMES = {
     "Holmes": "holmesvau.holmes",
     "HolmesError": "holmesvau.errors",

@@ -1,22 +1,20 @@
-"""Everything a judge is asked and says, as JSON lines: a run goes on where it stopped, or runs without judge.
-
-{"prompt": "You check …", "answer": "{\\"facts\\": …}", "judge": "qwen3-8b"}
+"""A judge that is asked once: what it has said is kept (`vlm.record`), so that a run goes on where it
+stopped, or runs without it.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from holmesvau.errors import InputError, OutputError
+from holmesvau.errors import InputError
 from holmesvau.evaluate.facts.judge import Ask
 from holmesvau.types import FrameBatch
 from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel
+from holmesvau.vlm.record import Record
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +40,7 @@ class Recorder:
     With `ask`, new replies are appended to `path` as they come. Without, the file must have them all.
 
     Raises:
-        InputError: when the file cannot be read, or a line of it is not of that form. The last line alone may
-            be cut off, by a run that was stopped: with a judge it is asked for again.
+        InputError: when the file cannot be read, or a line of it is not of that form (`vlm.record`).
     """
 
     def __init__(self, path: str | Path | None, ask: Ask | None = None, *, judge: str = "") -> None:
@@ -52,9 +49,10 @@ class Recorder:
         self.path = None if path is None else Path(path)
         self.asked = 0
         self._ask, self._judge = ask, judge
-        self._known: dict[str, str] = {}
-        if self.path is not None and (ask is None or self.path.exists()):
-            self._read(self.path)
+        if self.path is not None and ask is None and not self.path.exists():
+            raise InputError(f"{self.path}: cannot be read (No such file or directory).")
+        self._record = None if self.path is None else Record(self.path)
+        self._said: dict[str, str] = {}
 
     def __call__(self, prompts: Sequence[str]) -> list[str]:
         """A reply to each prompt; equal prompts are asked once.
@@ -63,7 +61,7 @@ class Recorder:
             InputError: without a judge, when the record lacks a prompt.
             OutputError: when the record cannot be written.
         """
-        missing = list(dict.fromkeys(prompt for prompt in prompts if prompt not in self._known))
+        missing = [prompt for prompt in dict.fromkeys(prompts) if self._known(prompt) is None]
         if missing and self._ask is None:
             raise InputError(
                 f"{self.path}: has no reply to {len(missing)} of {len(prompts)} prompts, the first about "
@@ -75,45 +73,20 @@ class Recorder:
             replies = self._ask(some)
             self._keep(dict(zip(some, replies, strict=True)))
             log.info("the judge has answered %d of %d prompts", start + len(some), len(missing))
-        return [self._known[prompt] for prompt in prompts]
+        return [self._known(prompt) or "" for prompt in prompts]
+
+    def _known(self, prompt: str) -> str | None:
+        entry = None if self._record is None else self._record.find(prompt)
+        return self._said.get(prompt) if entry is None else entry["answer"]
 
     def _keep(self, replies: dict[str, str]) -> None:
-        self._known |= replies
+        self._said |= replies
         self.asked += len(replies)
-        if self.path is None:
-            return
-        lines = "".join(
-            json.dumps({"prompt": prompt, "answer": answer, "judge": self._judge}, ensure_ascii=False) + "\n"
-            for prompt, answer in replies.items()
-        )
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(lines)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror or error}).") from error
-
-    def _read(self, path: Path) -> None:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-        whole = data.rfind(b"\n") + 1
-        for number, line in enumerate(data[:whole].splitlines(), start=1):
-            try:
-                entry = json.loads(line)
-                self._known.setdefault(str(entry["prompt"]), str(entry["answer"]))
-            except (ValueError, KeyError, TypeError) as error:
-                raise InputError(
-                    f"{path}:{number}: not a prompt with its answer. Delete the line."
-                ) from error
-        if whole < len(data):
-            log.warning("%s: its last line is cut off and not used", path)
-            if self._ask is not None:
-                # What is appended must begin a line of its own.
-                os.truncate(path, whole)
+        if self._record is not None:
+            self._record.keep(
+                {"prompt": prompt, "answer": answer, "judge": self._judge}
+                for prompt, answer in replies.items()
+            )
 
 
 def _subject(prompt: str) -> str:

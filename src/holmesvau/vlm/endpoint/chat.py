@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from holmesvau.vlm import prompts
@@ -62,6 +63,34 @@ def words(event: Any, clean: Callable[[str], str]) -> tuple[str, bool]:
         return text, choices[0].get("finish_reason") is not None
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise Unanswered("sends JSON that is no answer") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer and what it cost: tokens read and written, None where the server does not count.
+
+    `model` is the name the server gives; `cut` tells that the answer ended at its longest.
+    """
+
+    text: str
+    tokens_in: int | None
+    tokens_out: int | None
+    model: str
+    cut: bool
+
+
+def completion(event: Any, clean: Callable[[str], str]) -> Completion:
+    """The answer in the one value of a reply that is not streamed.
+
+    Raises:
+        Unanswered, Refused: as `words`.
+    """
+    text, _ = words(event, clean)
+    usage = event.get("usage") or {}
+    counts = [usage.get(key) for key in ("prompt_tokens", "completion_tokens")]
+    tokens_in, tokens_out = (count if isinstance(count, int) else None for count in counts)
+    ended = event["choices"][0].get("finish_reason") if event["choices"] else None
+    return Completion(text.strip(), tokens_in, tokens_out, str(event.get("model") or ""), ended == "length")
 
 
 def trimmed(pieces: Iterator[str]) -> Iterator[str]:

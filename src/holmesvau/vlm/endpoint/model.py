@@ -15,8 +15,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -135,6 +136,33 @@ class Endpoint:
 
         return together(one, questions, self.config.at_once)
 
+    def complete(
+        self,
+        visual: VisualTokens,
+        question: str,
+        *,
+        options: GenerationOptions | None = None,
+        schema: Mapping[str, Any] | None = None,
+    ) -> chat.Completion:
+        """The whole answer with the tokens it took, not streamed: its first word comes with its last.
+
+        With `schema` the server is told to answer in JSON of that schema (`response_format`).
+
+        Raises:
+            ModelDownError, ModelError, InputError: see `answer`.
+        """
+        more: dict[str, Any] = {"stream": False}
+        if schema is not None:
+            form = {"name": "answer", "schema": dict(schema), "strict": True}
+            more["response_format"] = {"type": "json_schema", "json_schema": form}
+        body = self._body(visual, question, (), options, more)
+
+        def ask(end: float) -> chat.Completion:
+            events = self._wire.events("/chat/completions", body, Clock(self.config.limits, end))
+            return chat.completion(next(events), self._wire.clean)
+
+        return self._attempts.result(ask)
+
     def stream(
         self,
         visual: VisualTokens,
@@ -198,7 +226,12 @@ class Endpoint:
         )
 
     def _body(
-        self, visual: VisualTokens, question: str, history: History, options: GenerationOptions | None
+        self,
+        visual: VisualTokens,
+        question: str,
+        history: History,
+        options: GenerationOptions | None,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> bytes:
         options = options or GenerationOptions()
         asked: dict[str, Any] = {
@@ -215,7 +248,7 @@ class Endpoint:
             asked["seed"] = options.seed
         if options.repetition_penalty != 1.0:
             asked["repetition_penalty"] = options.repetition_penalty
-        return json.dumps(asked).encode()
+        return json.dumps({**asked, **more}).encode()
 
     def _fitted(self, files: Sequence[bytes]) -> list[str]:
         limit = self.config.max_request_mb
