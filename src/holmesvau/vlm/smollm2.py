@@ -6,6 +6,7 @@ cache, where the next start finds it within a second.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import logging
@@ -75,21 +76,28 @@ def _kept() -> Path | None:
     target = cache_root() / "models" / f"smollm2-{digest.hexdigest()}"
     if _is_whole(target):
         return target
-    unfinished: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        # Of several processes that begin at once, one unpacks it and the others wait.
+        with target.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return target if _is_whole(target) else _unpacked(path, target)
+    except OSError as error:
+        # A full or read-only disk only costs the time to convert again.
+        log.warning("%s: the converted language model cannot be kept (%s)", target, error)
+        return None
+
+
+def _unpacked(path: Path, target: Path) -> Path:
+    unfinished: Path | None = None
+    try:
         unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=target.parent))
         model, tokenizer = _dequantised(path)
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
-        if target.exists() and not _is_whole(target):
+        if target.exists():
             shutil.rmtree(target)
         unfinished.replace(target)
-    except OSError as error:
-        # Another process may have been faster; a full or read-only disk only costs the time to convert again.
-        if not _is_whole(target):
-            log.warning("%s: the converted language model cannot be kept (%s)", target, error)
-            return None
     finally:
         if unfinished is not None:
             shutil.rmtree(unfinished, ignore_errors=True)

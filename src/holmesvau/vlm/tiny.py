@@ -293,9 +293,9 @@ class Tiny(Spoken):
         """
         scanned = self._scanned(dense)
         if scanned is None:
-            numbers = np.tile(fovea.NUMBERS_AT_REST, (len(frames), 1))
+            at_rest = np.tile(fovea.NUMBERS_AT_REST, (len(frames), 1))
             states = np.zeros((len(frames), self.config.state_width), np.float16)
-            return {"pictures": self._eye.views(frames.frames, numbers), "states": states}
+            return {"pictures": self._eye.views(frames.frames, at_rest), "states": states}
         rows = np.maximum(np.searchsorted(scanned.index, frames.index, side="right") - 1, 0)
         states = self._states(scanned)[rows]
         known = np.asarray(scanned.index)[rows] == frames.index
