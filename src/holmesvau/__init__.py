@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("ats", "checkpoints", "engine", "evaluate", "hivau", "report", "sim", "stream", "train", "video", "vlm")
+_MODULES = (
+    "ats", "checkpoints", "engine", "evaluate", "hivau", "report", "sim", "stream", "train", "video", "vlm",
+)  # fmt: skip
 _NAMES = {
     "Holmes": "holmesvau.holmes",
     "HolmesError": "holmesvau.errors",

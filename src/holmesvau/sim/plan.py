@@ -92,7 +92,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Plan:
-    """One video before it is rendered: the stage, its annotation, the side record, and who does what wrong."""
+    """One video before it is rendered: the stage, its annotation, the side record, and its anomalies."""
 
     name: str
     stage: Stage
