@@ -7,7 +7,7 @@ from holmesvau.ats.features import Encoded
 from holmesvau.ats.scan import ScanConfig, scan
 from holmesvau.ats.store import FeatureStore
 from holmesvau.video import open_video
-from tests.video.test_skim import SIZE, film, room
+from tests.video.test_skim import film, room
 
 ALL = {"still": True, "steady": True, "calm": True}
 
@@ -90,7 +90,7 @@ def test_shortcuts_are_part_of_the_key(path, tmp_path):
 @pytest.mark.parametrize("options", [{}, {"still": True}, ALL])
 def test_interrupted_with_shortcuts_it_resumes_with_the_same_bits(path, tmp_path, memory, options):
     whole = run(path, FeatureStore(tmp_path / "whole"), memory, **options)
-    for stop_at in (1, 66, 90, 149):
+    for stop_at in (1, 90, 140):
         store = FeatureStore(tmp_path / f"{stop_at}")
 
         def stop(stage, done, total, stop_at=stop_at):
@@ -106,11 +106,13 @@ def test_interrupted_with_shortcuts_it_resumes_with_the_same_bits(path, tmp_path
 def test_an_encoder_with_a_memory_remembers_frames_that_were_not_looked_at(path, tmp_path):
     dense = run(path, FeatureStore(tmp_path / "dense"), 32)
     still = run(path, FeatureStore(tmp_path / "still"), 32, still=True)
-    assert still.encoded_frames < 80
+    # One look in four, and all of a walk of ten seconds.
+    assert 75 + 15 < still.encoded_frames < 75 + 40
     away = np.abs(still.features.pooled[:].astype(float) - dense.features.pooled[:].astype(float))
-    assert away.max() < 3
-    # The place where someone walks stands out of the same memory.
-    walking = np.flatnonzero((dense.features.seconds >= 71) & (dense.features.seconds < 79))
+    assert away[:, :3].max() < 3
+    # A light leaves the memory slowly: what stands for a frame may be four frames old.
+    assert away[:, 3].mean() < 0.5
+    walking = (dense.features.seconds >= 71) & (dense.features.seconds < 79)
     assert np.allclose(still.features.pooled[walking, 3], dense.features.pooled[walking, 3], atol=1)
 
 

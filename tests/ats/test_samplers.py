@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holmesvau import registry
-from holmesvau.ats.standing_out import standing_out
 from holmesvau.ats.samplers import sample, sample_curve
 from holmesvau.ats.spread import apart
+from holmesvau.ats.standing_out import standing_out
 from holmesvau.errors import InputError
 from holmesvau.types import AnomalyCurve, Span
 

@@ -27,7 +27,7 @@ from holmesvau.ats.store import FeatureStore, Recipe, features_of
 from holmesvau.errors import InputError, OutputError, VideoError
 from holmesvau.types import FloatArray, IndexArray
 from holmesvau.video import Video
-from holmesvau.video.skim import Shortcuts
+from holmesvau.video.skim import BLOCK, Shortcuts
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,9 @@ def _encode_all(
         every_seconds=config.every_seconds if config.every is None else None,
         size=encoder.frame_size(video.info.width, video.info.height),
         batch_size=config.batch_size or encoder.batch_size,
-        start_index=_first_to_read(recorded, encoder.memory),
+        start_index=_first_to_read(recorded, encoder.memory, config.shortcuts),
+        # What an encoder remembers fades; what stands for a frame must not be much older.
+        refresh=max(1, encoder.memory // 8) if encoder.memory else BLOCK,
     )
     last, looking = recorded[-1] if recorded else -1, Looking(encoder)
     encoded = decoded = 0
@@ -198,11 +200,16 @@ def _encode_all(
     return encoded, decoded
 
 
-def _first_to_read(recorded: Sequence[int], memory: int) -> int:
-    """The next frame's number or, for an encoder with a memory, of the frames it must see again first."""
+def _first_to_read(recorded: Sequence[int], memory: int, shortcuts: Shortcuts) -> int:
+    """The next frame's number or, for an encoder with a memory, of the frames it must see again first.
+
+    With shortcuts these are those before the block that the next frame is in, since the features of any frame
+    of the block may stand for it.
+    """
     if not recorded:
         return 0
-    return recorded[-1] + 1 if not memory else recorded[max(0, len(recorded) - memory)]
+    back = memory + BLOCK if shortcuts else memory
+    return recorded[-1] + 1 if not memory else recorded[max(0, len(recorded) - back)]
 
 
 class _Sink:

@@ -177,6 +177,7 @@ class Video:
         size: tuple[int, int] | None = None,
         batch_size: int = 16,
         start_index: int = 0,
+        refresh: int = BLOCK,
     ) -> Iterator[Skimmed]:
         """The frames that `frames` gives for this choice, less those that need not be looked at.
 
@@ -193,7 +194,9 @@ class Video:
             raise InputError(f"batch_size = {batch_size!r}: give 1 or more frames a batch.")
         self._check_open()
         converter = self._pictures.converter(size)
-        judge = Judge(shortcuts, self._pictures.converter((COLUMNS, ROWS))) if shortcuts else None
+        judge = None
+        if shortcuts:
+            judge = Judge(shortcuts, self._pictures.converter((COLUMNS, ROWS)), refresh)
 
         def produce(stopped: threading.Event) -> Iterator[Skimmed]:
             return self._skimmed(choice, converter, batch_size, judge, shortcuts.calm, stopped)

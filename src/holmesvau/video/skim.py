@@ -84,16 +84,21 @@ class Converter(Protocol):
 
 
 class Judge:
-    """Whether a dense frame must be looked at, given the last one that was; frames come in order."""
+    """Whether a dense frame must be looked at, given the last one that was; frames come in order.
 
-    def __init__(self, shortcuts: Shortcuts, converter: Converter) -> None:
-        self._shortcuts, self._converter = shortcuts, converter
+    No look stands for more than `refresh` dense frames. Where that is less than a block, what comes to rest is
+    looked at once more: its features may tell of the motion just before.
+    """
+
+    def __init__(self, shortcuts: Shortcuts, converter: Converter, refresh: int = BLOCK) -> None:
+        self._shortcuts, self._converter, self._refresh = shortcuts, converter, refresh
         self.reset()
 
     def reset(self) -> None:
         """A new block begins: nothing is known."""
         self._looked_at: Thumbnail | None = None
         self._age = 0
+        self._moved = True
         self._changes: list[float] = []
 
     def thumbnail(self, frame: Any) -> Thumbnail:
@@ -110,11 +115,14 @@ class Judge:
             usual = float(np.median(self._changes)) if len(self._changes) >= KNOWN else -1.0
             if self._age == 1:
                 self._changes.append(float(change.sum()))
-            if self._shortcuts.still and change.sum() <= STILL:
+            still = change.sum() <= STILL
+            resting = still and self._moved and self._refresh < BLOCK
+            if self._shortcuts.still and still and not resting and self._age < self._refresh:
                 return False
             bounded = change.sum() <= USUAL * usual and (change > 0).mean() < EVERYWHERE
-            if self._shortcuts.steady and self._age == 1 and bounded:
+            if self._shortcuts.steady and self._age == 1 and bounded and not still:
                 return False
+            self._moved = not still
         self._looked_at, self._age = thumbnail, 0
         return True
 
