@@ -86,8 +86,8 @@ class Converter(Protocol):
 class Judge:
     """Whether a dense frame must be looked at, given the last one that was; frames come in order.
 
-    No look stands for more than `refresh` dense frames. Where that is less than a block, what comes to rest is
-    looked at once more: its features may tell of the motion just before.
+    No look stands for more than `refresh` dense frames. Where that is less than a block, what comes to rest
+    is looked at once more: its features may tell of the motion just before.
     """
 
     def __init__(self, shortcuts: Shortcuts, converter: Converter, refresh: int = BLOCK) -> None:

@@ -29,6 +29,9 @@ LONGEST_SECONDS = 5.0
 # times are a tenth of so many dense frames, ten minutes of a scan by half-seconds.
 LARGER, BYTES = 1.25, 16
 CALMEST, WINDOW = 0.1, 1200
+# Packets of one kind of frame are larger than those of another: fewer than so many from one dense frame to
+# the next tell nothing, and where they are so few there is little to skip.
+FRAMES = 4
 # After so many stretches in a row that were decoded after all, the rest of their block is decoded at once.
 PATIENCE = 2
 
@@ -167,7 +170,10 @@ def quiet(index: FrameIndex, wanted: IndexArray) -> npt.NDArray[np.bool_]:
     sizes[index.keys()] = 0.0
     held = np.concatenate([[0.0], np.cumsum(sizes)])
     borders = np.concatenate([[-1], wanted, [len(index) - 1]]) + 1
-    mean = np.diff(held[borders]) / np.maximum(np.diff(borders), 1)
+    steps = np.diff(borders)
+    if np.median(steps) < FRAMES:
+        return np.zeros(len(steps), bool)
+    mean = np.diff(held[borders]) / np.maximum(steps, 1)
     calm = np.empty(len(mean), bool)
     for start in range(0, len(mean), WINDOW):
         part = mean[start : start + WINDOW]
