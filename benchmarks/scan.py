@@ -36,6 +36,7 @@ SHORTCUTS: dict[str, dict[str, bool]] = {
     "still, steady": {"still": True, "steady": True},
     "all": {"still": True, "steady": True, "calm": True},
 }
+LOSSES = ("none", "still", "still, calm", "all")
 FILMS = {
     "busy, keyframe every 2 s": {},
     "calm, keyframe every 2 s": {"people_seconds": 4},
@@ -123,7 +124,15 @@ def speed(seconds: int, folder: Path) -> None:
             )
 
 
-def loss(folders: Iterable[Path], store: Path | None) -> None:
+def label(seconds: np.ndarray, spans: list[Any]) -> np.ndarray:
+    """1 for the dense frames in a span."""
+    labels = np.zeros(len(seconds), np.uint8)
+    for span in spans:
+        labels[(seconds >= span.start) & (seconds < span.end)] = 1
+    return labels
+
+
+def loss(folders: Iterable[Path], num_videos: int, store: Path | None) -> None:
     """Curves with each shortcut beside those of the full dense scan.
 
     What a shortcut does to a scan is which dense frame's features stand for which (tests/ats/test_looking.py
@@ -146,8 +155,8 @@ def loss(folders: Iterable[Path], store: Path | None) -> None:
             dense = scan(video, encoder, store=kept).features
             pooled, cells = dense.pooled[:], dense.cells[:]
             found = {}
-            for name, options in SHORTCUTS.items():
-                stands, decoded, looked = stand_ins(video, Shortcuts(**options))
+            for name in LOSSES:
+                stands, decoded, looked = stand_ins(video, Shortcuts(**SHORTCUTS[name]))
                 rows = np.searchsorted(dense.index, stands)
                 features = Features(
                     dense.index, dense.seconds, pooled[rows], cells[rows], dense.stride_seconds, dense.encoder
@@ -169,10 +178,12 @@ def loss(folders: Iterable[Path], store: Path | None) -> None:
         "\n|---|---|---:|---:|---:|---:|---:|"
     )
 
-    def rows(title: str, paths: list[Path], labels: list[np.ndarray] | None) -> None:
-        every = [curves(path)[1] for path in paths]
-        full = None
-        for name in SHORTCUTS:
+    def rows(title: str, paths: list[Path], truth: list[list[Any]] | None) -> None:
+        found = [curves(path) for path in paths]
+        every, labels, full = [one for _, one in found], None, None
+        if truth is not None:
+            labels = [label(seconds, spans) for (seconds, _), spans in zip(found, truth, strict=True)]
+        for name in LOSSES:
             scores = [found[name][0] for found in every]
             alike = [
                 float(np.corrcoef(found["none"][0], found[name][0])[0, 1])
@@ -197,15 +208,9 @@ def loss(folders: Iterable[Path], store: Path | None) -> None:
     for folder in folders:
         test = load_test_set(folder)
         paths = sorted(path for path in folder.rglob("*.mp4") if path.stem in test.annotations)
-        labels = []
-        for path in paths:
-            seconds = curves(path)[0]
-            spans = [event.span for event in test.annotations[path.stem].events]
-            inside = [(seconds >= span.start) & (seconds < span.end) for span in spans]
-            labels.append(
-                np.any(inside, axis=0).astype(np.uint8) if inside else np.zeros(len(seconds), np.uint8)
-            )
-        rows(f"{folder.name}, {len(paths)} rendered", paths, labels)
+        paths = paths[:num_videos]
+        truth = [[event.span for event in test.annotations[path.stem].events] for path in paths]
+        rows(f"{folder.name}, {len(paths)} rendered", paths, truth)
     for path in filter(Path.exists, REAL):
         rows(path.name, [path], None)
 
@@ -325,6 +330,7 @@ def main() -> None:
     parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--data", type=Path, nargs="+", default=[])
+    parser.add_argument("--videos", type=int, default=8, help="at most so many of each folder")
     parser.add_argument("--store", type=Path, help="keep the dense features of `loss` here")
     parser.add_argument("--hours", type=float, nargs="+", default=[1 / 6, 24.0])
     given = parser.parse_args()
@@ -340,7 +346,7 @@ def main() -> None:
             speed(given.seconds, Path(name))
         elif given.what == "loss":
             with tempfile.TemporaryDirectory() as store:
-                loss(given.data, given.store or Path(store))
+                loss(given.data, given.videos, given.store or Path(store))
         elif given.what == "memory":
             memory(given.hours, Path(name))
         else:

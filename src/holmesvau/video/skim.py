@@ -27,9 +27,9 @@ BLOCK = 128
 ROWS, COLUMNS = 36, 64
 # Grey levels by which a place may differ, beside this many times the median difference, before it counts.
 # What changes everywhere by more than the ceiling is light, not noise.
-FLOOR, NOISE, CEILING = 5.0, 3.0, 9.0
+FLOOR, NOISE, CEILING = 2.0, 3.0, 9.0
 # So much in all (grey levels times places) is still no change.
-STILL = 8.0
+STILL = 4.0
 # So many of the places changed is a change of light or view: never usual.
 EVERYWHERE = 0.5
 # Steady: a change up to this many times the usual one is usual, once so many are known.
