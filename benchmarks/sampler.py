@@ -1,48 +1,46 @@
 """The chance that a sampler misses an event, by length of the video, of the event, and by scorer.
 
     python benchmarks/sampler.py                        simulated curves, one minute to a day
-    python benchmarks/sampler.py --rendered 10          and rendered videos of five minutes, scored by `novelty`
-    python benchmarks/sampler.py --quick                a few runs of each, to look at
+    python benchmarks/sampler.py --rendered FOLDER      rendered videos with their truth, scored by `novelty`
+    python benchmarks/sampler.py --runs 20              fewer runs of each, to look at
 
-A simulated scorer gives every dense frame (two a second) a standard normal number, plus the same for the frames of
-an event as makes its frame AUC what is said, squashed into [0, 1]. Its noise is `white`; `lasting` (60 % of its
-variance has a correlation time of 2 s, as real curves have); or `bumps`: lasting, and every two minutes something
-ordinary looks half to wholly like an event for 2 to 10 s. Events differ in strength by a quarter. A near-perfect scorer
-gives 0.85 to 1 in events and up to 0.05 elsewhere. `event-first` is told what `find_events` finds, as in `watch`.
+A simulated scorer gives every dense frame (two a second) a standard normal number, plus the same for the
+frames of an event as makes its frame AUC what is said, squashed into [0, 1]. Its noise is `white`; `lasting`
+(60 % of its variance has a correlation time of 2 s, as real curves have); or `bumps`: lasting, and every two
+minutes something ordinary looks half to wholly like an event for 2 to 10 s. Events differ in strength by a
+quarter. A near-perfect scorer gives 0.85 to 1 in events and up to 0.05 elsewhere.
+
+`event-first` is told what `find_events` finds, as in `watch`. `oracle` is no sampler: it knows how long the
+event is, and takes the N highest averages of exactly that length. What it misses, the curve does not show.
 Prints Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from holmesvau import sim
 from holmesvau.ats.events import find_events
 from holmesvau.ats.samplers import sample
 from holmesvau.evaluate import ablation
-from holmesvau.evaluate.ablation.coverage import METHODS, CoverageReport
+from holmesvau.evaluate.ablation.coverage import METHODS
 from holmesvau.evaluate.ablation.scans import Scans
 from holmesvau.evaluate.answering import load_test_set
 from holmesvau.evaluate.pipelines import PipelineOptions
-from holmesvau.evaluate.ranking import areas
 from holmesvau.evaluate.resampling import BootstrapConfig
 from holmesvau.types import AnomalyCurve
 
 STRIDE = 0.5
 FRAMES = (8, 16, 32)
 MINUTES = (1, 5, 15, 60, 240, 1440)
-EVENT_SECONDS = (2, 5, 10, 30, 60)
-RENDERED_SEED = 90_001
+EVENTS = ((2,), (10,), (30,), (60,), (10, 5, 30))
+SEED = 1
 
 GRID = np.linspace(-8, 8, 3201)
 SQUASH = np.array([NormalDist().cdf(z) for z in GRID])
@@ -100,6 +98,12 @@ class SimulatedScorer:
         return low
 
 
+SCORERS = (
+    SimulatedScorer(1),
+    *(SimulatedScorer(auc, noise) for auc in (0.9, 0.8) for noise in ("white", "lasting", "bumps")),
+)
+
+
 def found(scores: np.ndarray) -> list[Range]:
     """What the pipeline takes for events, as dense frames."""
     count = len(scores)
@@ -122,35 +126,118 @@ def placed(num_dense: int, lengths: Sequence[int], rng: np.random.Generator) -> 
     return events
 
 
+def oracle(scores: np.ndarray, length: int, num_frames: int) -> np.ndarray:
+    """The middles of the highest, disjoint averages over `length` frames."""
+    held = np.concatenate([[0.0], np.cumsum(scores)])
+    mean = held[length:] - held[:-length]
+    chosen: list[int] = []
+    for start in np.argsort(-mean)[: 40 * length * num_frames].tolist():
+        if all(abs(start - other) >= length for other in chosen):
+            chosen.append(start)
+        if len(chosen) == num_frames:
+            break
+    return np.array(chosen) + length // 2
+
+
 def missed(
-    scorer: SimulatedScorer,
-    minutes: int,
-    lengths: Sequence[int],
-    runs: int,
-    seed: int,
-    methods: Sequence[str] = METHODS,
-) -> tuple[dict[tuple[str, int], int], int, float]:
-    """How many events each (sampler, frames) misses, of how many, and the scorer's frame AUC."""
-    num_dense, tally, total = (
-        round(minutes * 60 / STRIDE),
-        dict.fromkeys(((method, count) for method in methods for count in FRAMES), 0),
-        0,
-    )
-    aucs = []
+    scorer: SimulatedScorer, minutes: int, lengths: Sequence[int], runs: int, seed: int
+) -> tuple[dict[tuple[str, int], int], int]:
+    """How many events each (sampler, frames) misses, and of how many."""
+    num_dense, total = round(minutes * 60 / STRIDE), 0
+    tally = dict.fromkeys(((method, count) for method in (*METHODS, "oracle") for count in FRAMES), 0)
     for run in range(runs):
         rng = np.random.default_rng([seed, minutes, run, *lengths])
         events = placed(num_dense, [round(length / STRIDE) for length in lengths], rng)
         scores = scorer.scores(num_dense, events, rng)
         total += len(events)
-        if run < 5:
-            labels = np.zeros(num_dense, np.uint8)
-            for start, end in events:
-                labels[start:end] = 1
-            aucs.append(areas(labels, scores).auc)
         told = found(scores)
         for method, count in tally:
-            chosen = sample(scores, count, method=method, events=told)
-            tally[method, count] += sum(
-                not ((chosen >= start) & (chosen < end)).any() for start, end in events
-            )
-    return tally, total, float(np.mean(aucs))
+            if method == "oracle":
+                chosen = oracle(scores, events[0][1] - events[0][0], count) if len(events) == 1 else None
+            else:
+                chosen = sample(scores, count, method=method, events=told if method == "event-first" else ())
+            for start, end in events:
+                tally[method, count] += chosen is None or not ((chosen >= start) & (chosen < end)).any()
+    return tally, total
+
+
+def simulated(runs: int) -> None:
+    columns = (*METHODS, "oracle")
+    print("| scorer | event | video | N | " + " | ".join(columns) + " | density / event-first |")
+    print("|---|---|---:|---:|" + "---:|" * (len(columns) + 1))
+    for scorer in SCORERS:
+        for lengths in EVENTS:
+            for minutes in MINUTES:
+                count = runs if minutes < 1440 else max(10, runs // 4)
+                tally, total = missed(scorer, minutes, lengths, count, SEED)
+                for frames in FRAMES:
+                    shares = [tally[method, frames] / total for method in columns]
+                    told = [f"{share:.3f}" for share in shares]
+                    if len(lengths) > 1:
+                        told[-1] = ""
+                    density, ours = tally["density", frames], tally["event-first", frames]
+                    ratio = f"{density / ours:.1f}" if ours else (f"> {density}" if density else "")
+                    name = "+".join(map(str, lengths))
+                    video = f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
+                    print(
+                        f"| {scorer} | {name} s | {video} | {frames} | {' | '.join(told)} | {ratio} |",
+                        flush=True,
+                    )
+
+
+def goals(runs: int) -> None:
+    """The two goals of the project, with as many runs as they take, at 16 frames."""
+    near, lost = SimulatedScorer(1), 0
+    for run in range(runs * 25):
+        rng = np.random.default_rng([SEED, 1440, run])
+        events = placed(172_800, [20], rng)
+        chosen = sample(near.scores(172_800, events, rng), 16)
+        lost += not ((chosen >= events[0][0]) & (chosen < events[0][1])).any()
+    print(f"\nNear-perfect scorer, 24 h, an event of 10 s, 16 frames: missed {lost} of {runs * 25}.")
+    scores, began = (
+        SimulatedScorer(0.9, "bumps").scores(172_800, [], np.random.default_rng(0)),
+        time.process_time(),
+    )
+    sample(scores, 32, events=found(scores))
+    print(f"24 h (172,800 dense frames) sampled in {time.process_time() - began:.2f} CPU seconds.")
+
+
+def rendered(folder: Path) -> None:
+    """Frames in the events of rendered videos, by their `novelty` curves."""
+    scans = Scans(folder / "scans", PipelineOptions(model="none", scorer="novelty").load())
+    source = ablation.scored(load_test_set(folder), scans)
+    report = ablation.coverage([source], frames=FRAMES, bootstrap=BootstrapConfig())
+    auc = report.frame_auc[source.source]
+    print(
+        f"\n{folder.name}: {len(source.curves)} rendered videos, {source.hours:.1f} h, frame AUC {auc:.3f}.\n"
+    )
+    print(f"| N | {' | '.join(METHODS)} |\n|---:|" + "---:|" * len(METHODS))
+    for count in FRAMES:
+        cells = [cell for cell in report.cells if cell.num_frames == count]
+        told = []
+        for cell in cells:
+            assert cell.share_interval is not None
+            low, high = 100 * cell.share_interval.low, 100 * cell.share_interval.high
+            told.append(f"{cell.seen} of {cell.events} [{low:.0f}, {high:.0f} %]")
+        print(f"| {count} | {' | '.join(told)} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=40)
+    parser.add_argument(
+        "--rendered", type=Path, help="a folder of `sim.generate`, instead of simulated curves"
+    )
+    given = parser.parse_args()
+    if given.rendered is not None:
+        rendered(given.rendered)
+        return
+    print("Share of events without a chosen frame.\n")
+    simulated(given.runs)
+    goals(given.runs)
+
+
+if __name__ == "__main__":
+    main()

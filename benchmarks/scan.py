@@ -1,10 +1,14 @@
-"""How fast a video is scanned, how much memory that takes, and where the time goes.
+"""What a scan costs beside merely decoding the file, what its shortcuts lose, and its memory over a day.
 
-    python benchmarks/scan.py                      10 and 60 minutes of synthetic 640×360 H.264
-    python benchmarks/scan.py --video camera.mp4   files of your own
+    python benchmarks/scan.py speed [--seconds 300]       synthetic 640x360 H.264, 30 fps, and its shortcuts
+    python benchmarks/scan.py loss --data FOLDER …        rendered videos with their truth (`holmesvau sim`)
+    python benchmarks/scan.py memory [--hours 0.167 24]   a small camera at two frames a second
+    python benchmarks/scan.py int8                        the encoder with eight-bit weights and activations
 
-Every measurement is a process of its own. CPU seconds are given beside wall seconds: they stay the same on
-a machine that others use too. The stages are also run alone, since in a scan decoding and encoding overlap.
+CPU seconds are compared: they stay nearly the same on a machine that others use too. The yardstick is PyAV
+decoding every frame, with its own choice of threads ("AUTO") and with one. A scan's seconds include features
+and `novelty` scores. Every measurement is a process of its own; the time to load libraries and weights is
+left out.
 """
 
 from __future__ import annotations
@@ -18,159 +22,291 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import av
-from av.video.reformatter import VideoReformatter
-
-import synthetic
+import numpy as np
 
 Figures = dict[str, float]
-RESULTS = Path(__file__).parent / "results" / "scan.md"
-STAGES = ("decode", "scale", "encode", "store", "score")
+SHORTCUTS: dict[str, dict[str, bool]] = {
+    "none": {},
+    "still": {"still": True},
+    "still, calm": {"still": True, "calm": True},
+    "still, steady": {"still": True, "steady": True},
+    "all": {"still": True, "steady": True, "calm": True},
+}
+LOSSES = ("none", "still", "still, calm", "all")
+FILMS = {
+    "busy, keyframe every 2 s": {},
+    "calm, keyframe every 2 s": {"people_seconds": 4},
+    "calm, keyframe every 10 s": {"people_seconds": 4, "keyframe_seconds": 10},
+    "calm, keyframe every 60 s": {"people_seconds": 4, "keyframe_seconds": 60},
+}
+REAL = (
+    Path("/usr/share/doc/opencv-doc/examples/data/vtest.avi"),
+    Path(__file__).parents[2] / "shared/data/videos/robbery.mp4",
+)
 
 
-def plain(path: Path, _root: Path) -> Figures:
-    """Decode every frame with PyAV and do nothing with it: the yardstick."""
+def plain(path: Path, threads: str) -> Figures:
+    """Decode every frame with PyAV and do nothing with it."""
+    import av
+
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        return {"frames": sum(1 for _ in container.decode(stream))}
+        stream.thread_type = "AUTO" if threads == "auto" else "SLICE"
+        stream.codec_context.thread_count = 0 if threads == "auto" else 1
+        began, wall = time.process_time(), time.perf_counter()
+        frames = sum(1 for _ in container.decode(stream))
+        return {"frames": frames, "cpu": time.process_time() - began, "wall": time.perf_counter() - wall}
 
 
-def read(path: Path, _root: Path) -> Figures:
-    """The reader's half of a scan: decode and scale."""
-    from holmesvau.video import open_video
-
-    with open_video(path) as video:
-        return {"frames": sum(len(batch) for batch in video.frames(every_seconds=0.5, size=(224, 224)))}
-
-
-def scale(path: Path, _root: Path) -> Figures:
-    """Milliseconds to scale one frame, on 200 of them."""
-    reformatter, spent, count = VideoReformatter(), 0.0, 0
-    with av.open(str(path)) as container:
-        for frame in container.decode(video=0):
-            started = time.thread_time()
-            reformatter.reformat(frame, width=224, height=224, format="rgb24", threads=1)
-            spent += time.thread_time() - started
-            count += 1
-            if count == 200:
-                break
-    return {"scale_ms": spent / count * 1000}
-
-
-def scan(path: Path, root: Path) -> Figures:
-    """A whole scan into an empty store; the peak memory is this one's."""
-    from holmesvau.ats.efficientnet import EfficientNetEncoder
-    from holmesvau.ats.scan import scan as scan_video
-    from holmesvau.ats.store import FeatureStore
-    from holmesvau.video import open_video
-
-    encoder = EfficientNetEncoder()
-    began = time.process_time()
-    with open_video(path) as video:
-        result = scan_video(video, encoder, store=FeatureStore(root))
-        frames = video.info.num_frames or 0
-    return {
-        "frames": frames,
-        "encoded": result.encoded_frames,
-        "scan_seconds": result.total_seconds,
-        "scan_cpu": time.process_time() - began,
-        "waited": result.decode_seconds,
-        "encode_wall": result.encode_seconds,
-        "store_wall": result.store_seconds,
-    }
-
-
-def look_again(path: Path, root: Path) -> Figures:
-    """The same video once more, from the store; then its frames encoded and its features scored alone."""
+def scanned(path: Path, options: str) -> Figures:
+    """A whole scan into an empty store, and the scores."""
     from holmesvau.ats.efficientnet import EfficientNetEncoder
     from holmesvau.ats.novelty import NoveltyScorer
-    from holmesvau.ats.scan import scan as scan_video
+    from holmesvau.ats.scan import ScanConfig, scan
     from holmesvau.ats.store import FeatureStore
     from holmesvau.video import open_video
 
-    encoder = EfficientNetEncoder()
-    with open_video(path) as video:
-        result = scan_video(video, encoder, store=FeatureStore(root))
-        assert result.cached
-        batches = video.frames(
-            every_seconds=0.5, size=encoder.frame_size(640, 360), batch_size=encoder.batch_size
-        )
-        batch = next(iter(batches))
-    encoder.encode(batch.frames)
-    encode_ms = timed(lambda: [encoder.encode(batch.frames) for _ in range(20)]) / 20 / len(batch) * 1000
-    score = timed(lambda: NoveltyScorer().score(result.features))
-    return {"again_seconds": result.total_seconds, "encode_ms": encode_ms, "score_cpu": score}
+    encoder, config = EfficientNetEncoder(), ScanConfig(**json.loads(options))
+    with tempfile.TemporaryDirectory(dir=path.parent) as root:
+        began, wall = time.process_time(), time.perf_counter()
+        with open_video(path) as video:
+            result = scan(video, encoder, store=FeatureStore(root), config=config)
+        between = time.process_time()
+        scores = NoveltyScorer().score(result.features)
+        ended = time.process_time()
+        return {
+            "dense": len(scores),
+            "encoded": result.encoded_frames,
+            "decoded": result.decoded_frames,
+            "cpu": ended - began,
+            "score_cpu": ended - between,
+            "wall": time.perf_counter() - wall,
+        }
 
 
-def timed(work: Callable[[], Any]) -> float:
-    """CPU seconds, all threads together."""
-    started = time.process_time()
-    work()
-    return time.process_time() - started
+CHILDREN = {"plain": plain, "scanned": scanned}
 
 
-MEASURES = {"plain": plain, "read": read, "scale": scale, "scan": scan, "look_again": look_again}
-
-
-def child(measure: str, path: Path, root: Path) -> None:
-    wall, cpu = time.perf_counter(), time.process_time()
-    figures = MEASURES[measure](path, root)
-    figures |= {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(figures))
-
-
-def measure(path: Path, folder: Path) -> dict[str, Figures]:
-    found = {}
-    for name in MEASURES:
-        command = [sys.executable, __file__, "--child", name, str(path), str(folder / f"store-{path.stem}")]
-        found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(path.name, name, {key: round(value, 3) for key, value in found[name].items()}, file=sys.stderr)
+def measured(what: str, path: Path, argument: str) -> Figures:
+    command = [sys.executable, __file__, "child", what, str(path), argument]
+    found: Figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    print(path.stem, what, argument, {k: round(v, 2) for k, v in found.items()}, file=sys.stderr, flush=True)
     return found
 
 
-def columns(found: dict[str, Figures]) -> dict[str, str]:
-    whole, again, encoded = found["scan"], found["look_again"], found["scan"]["encoded"]
-    scaling = found["scale"]["scale_ms"] * encoded / 1000
-    stages = {
-        "decode": max(0.0, found["read"]["cpu"] - scaling),
-        "scale": scaling,
-        "encode": again["encode_ms"] * encoded / 1000,
-        "store": whole["store_wall"],
-        "score": again["score_cpu"],
-    }
-    total = sum(stages.values())
-    return {
-        "frames decoded": f"{whole['frames']:.0f}",
-        "frames encoded": f"{encoded:.0f}",
-        "scan, wall seconds": f"{whole['scan_seconds']:.1f}",
-        "scan, CPU seconds": f"{whole['scan_cpu']:.1f}",
-        "frames decoded a second": f"{whole['frames'] / whole['scan_seconds']:.0f}",
-        "frames encoded a second": f"{encoded / whole['scan_seconds']:.0f}",
-        "waiting for frames, seconds": f"{whole['waited']:.2f}",
-        "peak memory, MiB": f"{whole['peak_mib']:.0f}",
-        "plain PyAV decode of all frames, wall / CPU seconds": f"{found['plain']['wall']:.1f} / "
-        f"{found['plain']['cpu']:.1f}",
-        "reader alone, wall / CPU seconds": f"{found['read']['wall']:.1f} / {found['read']['cpu']:.1f}",
-        "scan to plain decode, CPU": f"{whole['scan_cpu'] / found['plain']['cpu']:.2f}",
-        "second look, seconds": f"{again['again_seconds']:.2f}",
-        **{
-            f"{stage}, CPU seconds (share)": f"{stages[stage]:.2f} ({stages[stage] / total:.0%})"
-            for stage in STAGES
-        },
-    }
+def speed(seconds: int, folder: Path) -> None:
+    import synthetic
+
+    print(
+        "| film | shortcuts | decoded | encoded | CPU s | of it scores | to plain, AUTO | "
+        "to plain, one thread | wall s | plain AUTO, CPU / wall s |\n"
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    )
+    for number, (name, options) in enumerate(FILMS.items()):
+        path = synthetic.render(folder / f"{number}.mp4", seconds, **options)
+        auto, one = measured("plain", path, "auto"), measured("plain", path, "one")
+        taken = (
+            ("none", "still, steady", "all") if name.startswith("busy") else ("none", "still", "still, calm")
+        )
+        for shortcuts in taken if number < 2 else taken[-1:]:
+            found = measured("scanned", path, json.dumps(SHORTCUTS[shortcuts]))
+            print(
+                f"| {name} | {shortcuts} | {found['decoded']:.0f} of {auto['frames']:.0f} | "
+                f"{found['encoded']:.0f} of {found['dense']:.0f} | {found['cpu']:.2f} | "
+                f"{found['score_cpu']:.2f} | "
+                f"{found['cpu'] / auto['cpu']:.2f} | {found['cpu'] / one['cpu']:.2f} | {found['wall']:.1f} | "
+                f"{auto['cpu']:.2f} / {auto['wall']:.1f} |",
+                flush=True,
+            )
 
 
-def table(rows: dict[str, dict[str, str]]) -> str:
-    names = list(next(iter(rows.values())))
-    lines = ["| | " + " | ".join(rows) + " |", "|---|" + "---:|" * len(rows)]
-    lines += [f"| {name} | " + " | ".join(row[name] for row in rows.values()) + " |" for name in names]
-    return "\n".join(lines)
+def label(seconds: np.ndarray, spans: list[Any]) -> np.ndarray:
+    """1 for the dense frames in a span."""
+    labels = np.zeros(len(seconds), np.uint8)
+    for span in spans:
+        labels[(seconds >= span.start) & (seconds < span.end)] = 1
+    return labels
+
+
+def loss(folders: Iterable[Path], num_videos: int, store: Path | None) -> None:
+    """Curves with each shortcut beside those of the full dense scan.
+
+    What a shortcut does to a scan is which dense frame's features stand for which (tests/ats/test_covering.py
+    holds that against whole scans), so each video is encoded once.
+    """
+    from holmesvau.ats.efficientnet import EfficientNetEncoder
+    from holmesvau.ats.features import Features
+    from holmesvau.ats.novelty import NoveltyScorer
+    from holmesvau.ats.scan import scan
+    from holmesvau.ats.store import FeatureStore
+    from holmesvau.evaluate.answering import load_test_set
+    from holmesvau.evaluate.ranking import areas
+    from holmesvau.video import open_video
+    from holmesvau.video.skim import Shortcuts
+
+    encoder, scorer, kept = EfficientNetEncoder(), NoveltyScorer(), FeatureStore(store)
+
+    def curves(path: Path) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, int, int]]]:
+        with open_video(path) as video:
+            dense = scan(video, encoder, store=kept).features
+            pooled, cells = dense.pooled[:], dense.cells[:]
+            found = {}
+            for name in LOSSES:
+                stands, decoded, looked = stand_ins(video, Shortcuts(**SHORTCUTS[name]))
+                rows = np.searchsorted(dense.index, stands)
+                features = Features(
+                    dense.index, dense.seconds, pooled[rows], cells[rows], dense.stride_seconds, dense.encoder
+                )
+                found[name] = scorer.score(features), looked, decoded
+        return dense.seconds, found
+
+    def stand_ins(video: Any, shortcuts: Shortcuts) -> tuple[np.ndarray, int, int]:
+        numbers, before, looked, decoded = [], -1, 0, 0
+        for part in video.skim(shortcuts, every_seconds=0.5, size=(32, 32), batch_size=16):
+            for row in part.source.tolist():
+                before = int(part.frames.index[row]) if row >= 0 else before
+                numbers.append(before)
+            looked, decoded = looked + len(part.frames), part.decoded
+        return np.array(numbers), decoded, looked
+
+    print(
+        "| videos | shortcuts | encoded | decoded | frame AUC | loss | curve correlation, mean (least) |"
+        "\n|---|---|---:|---:|---:|---:|---:|"
+    )
+
+    def rows(title: str, paths: list[Path], truth: list[list[Any]] | None) -> None:
+        found = [curves(path) for path in paths]
+        every, labels, full = [one for _, one in found], None, None
+        if truth is not None:
+            labels = [label(seconds, spans) for (seconds, _), spans in zip(found, truth, strict=True)]
+        for name in LOSSES:
+            scores = [found[name][0] for found in every]
+            alike = [
+                float(np.corrcoef(found["none"][0], found[name][0])[0, 1])
+                for found in every
+                if found["none"][0].std()
+            ]
+            auc = (
+                areas(np.concatenate(labels), np.concatenate(scores).astype(np.float64)).auc
+                if labels
+                else None
+            )
+            full = auc if full is None else full
+            dense = sum(map(len, scores))
+            told = "" if auc is None or full is None else f"{auc:.3f} | {full - auc:+.4f}"
+            print(
+                f"| {title} | {name} | {sum(f[name][1] for f in every)} of {dense} | "
+                f"{sum(f[name][2] for f in every)} | {told or ' | '} | "
+                f"{np.mean(alike):.3f} ({min(alike):.3f}) |",
+                flush=True,
+            )
+
+    for folder in folders:
+        test = load_test_set(folder)
+        paths = sorted(path for path in folder.rglob("*.mp4") if path.stem in test.annotations)
+        paths = paths[:num_videos]
+        truth = [[event.span for event in test.annotations[path.stem].events] for path in paths]
+        rows(f"{folder.name}, {len(paths)} rendered", paths, truth)
+    for path in filter(Path.exists, REAL):
+        rows(path.name, [path], None)
+
+
+def memory(hours: Iterable[float], folder: Path) -> None:
+    import synthetic
+
+    print(
+        "| hours | frames | encoded | decoded | CPU s | of it scores | peak memory, MiB |\n"
+        "|---:|---:|---:|---:|---:|---:|---:|"
+    )
+    for length in hours:
+        path = folder / f"{length:g}.mp4"
+        synthetic.render(
+            path, round(length * 60) * 60, width=160, height=96, fps=2, keyframe_seconds=4, people_seconds=4
+        )
+        command = [
+            sys.executable,
+            __file__,
+            "child",
+            "scanned",
+            str(path),
+            json.dumps(SHORTCUTS["still, calm"]),
+        ]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(
+            f"| {length:g} | {found['dense']:.0f} | {found['encoded']:.0f} | {found['decoded']:.0f} | "
+            f"{found['cpu']:.0f} | {found['score_cpu']:.0f} | {found['peak_mib']:.0f} |",
+            flush=True,
+        )
+        path.unlink()
+
+
+def int8() -> None:
+    """Static quantisation by onnxruntime, calibrated on the video it is measured on: the best it can be."""
+    import onnxruntime
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    from holmesvau.ats import efficientnet
+    from holmesvau.ats.features import Features
+    from holmesvau.ats.novelty import NoveltyScorer
+    from holmesvau.video import open_video
+
+    folded = efficientnet.fold(efficientnet.released_weights())
+    model = efficientnet.onnx_model(folded, efficientnet.signature_projection(folded))
+    print(
+        "| video | precision | CPU ms a frame | class token, mean cosine | curve correlation |\n"
+        "|---|---|---:|---:|---:|"
+    )
+    for path in filter(Path.exists, REAL):
+        with open_video(path) as video:
+            batches = list(video.frames(every_seconds=0.5, size=(224, 224), batch_size=4))
+
+        class Calibration(CalibrationDataReader):
+            def __init__(self, shown: list[Any]) -> None:
+                self.left = iter(shown[:: max(1, len(shown) // 12)])
+
+            def get_next(self) -> dict[str, np.ndarray] | None:
+                batch = next(self.left, None)
+                return None if batch is None else {"frames": batch.frames}
+
+        with tempfile.TemporaryDirectory() as name:
+            whole, small = Path(name) / "float32.onnx", Path(name) / "int8.onnx"
+            whole.write_bytes(model)
+            quantize_static(
+                str(whole),
+                str(small),
+                Calibration(batches),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                op_types_to_quantize=["Conv", "Add"],
+            )
+            first = None
+            for file in (whole, small):
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = 1
+                session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+                began = time.process_time()
+                made = [session.run(["pooled", "cells"], {"frames": batch.frames}) for batch in batches]
+                spent = time.process_time() - began
+                pooled, cells = (np.concatenate(part) for part in zip(*made, strict=True))
+                seconds = np.concatenate([batch.seconds for batch in batches])
+                features = Features(
+                    np.arange(len(seconds)), seconds, pooled, cells.astype(np.float16), 0.5, file.stem
+                )
+                curve = NoveltyScorer().score(features)
+                first = (pooled, curve) if first is None else first
+                lengths = np.linalg.norm(pooled, axis=1) * np.linalg.norm(first[0], axis=1)
+                print(
+                    f"| {path.name} | {file.stem} | {spent / len(seconds) * 1000:.1f} | "
+                    f"{((pooled * first[0]).sum(1) / lengths).mean():.3f} | "
+                    f"{np.corrcoef(curve, first[1])[0, 1]:.3f} |",
+                    flush=True,
+                )
 
 
 def machine() -> str:
@@ -187,28 +323,34 @@ def machine() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--video", type=Path, action="append", help="measure this file, not synthetic ones")
-    parser.add_argument("--minutes", type=int, nargs="+", default=[10, 60])
-    parser.add_argument("--write", action="store_true", help=f"keep the table in {RESULTS.name}")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.child:
-        name, path, root = arguments.child
-        child(name, Path(path), Path(root))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["speed", "loss", "memory", "int8", "child"])
+    parser.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("--data", type=Path, nargs="+", default=[])
+    parser.add_argument("--videos", type=int, default=8, help="at most so many of each folder")
+    parser.add_argument("--store", type=Path, help="keep the dense features of `loss` here")
+    parser.add_argument("--hours", type=float, nargs="+", default=[1 / 6, 24.0])
+    given = parser.parse_args()
+    if given.what == "child":
+        name, path, argument = given.rest
+        figures = CHILDREN[name](Path(path), argument)
+        figures["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(figures))
         return
+    print(f"{machine()}; `python benchmarks/scan.py {' '.join(sys.argv[1:])}`\n")
     with tempfile.TemporaryDirectory() as name:
-        folder, started = Path(name), machine()
-        videos = arguments.video or [
-            synthetic.render(folder / f"{minutes}-minutes.mp4", minutes * 60) for minutes in arguments.minutes
-        ]
-        rows = table({path.stem: columns(measure(path, folder)) for path in videos})
-    print(rows)
-    if arguments.write:
-        command = " ".join(["python benchmarks/scan.py", *sys.argv[1:]])
-        explained = f"{(__doc__ or '').splitlines()[0]}\n\n{started}; `{command}`."
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(f"# Scanning\n\n{explained}\n\n{rows}\n", encoding="utf-8")
+        if given.what == "speed":
+            speed(given.seconds, Path(name))
+        elif given.what == "loss":
+            with tempfile.TemporaryDirectory() as store:
+                loss(given.data, given.videos, given.store or Path(store))
+        elif given.what == "memory":
+            memory(given.hours, Path(name))
+        else:
+            int8()
 
 
 if __name__ == "__main__":

@@ -13,17 +13,27 @@ PIECE_SECONDS = 60
 
 
 def render(
-    path: Path, seconds: int, *, width: int = 640, height: int = 360, fps: int = 30, keyframe_seconds: int = 2
+    path: Path,
+    seconds: int,
+    *,
+    width: int = 640,
+    height: int = 360,
+    fps: int = 30,
+    keyframe_seconds: float = 2,
+    people_seconds: float = PIECE_SECONDS,
 ) -> Path:
-    """A fixed, noisy camera that people cross; whole minutes are one encoded minute, repeated."""
+    """A fixed, noisy camera that four people cross; whole minutes are one encoded minute, repeated.
+
+    They are there in the first `people_seconds` of each minute.
+    """
     piece = path.with_name(f"piece-{path.name}")
     piece_seconds = PIECE_SECONDS if seconds % PIECE_SECONDS == 0 else seconds
     with av.open(str(piece), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"preset": "veryfast", "crf": "23"}
-        stream.codec_context.gop_size = fps * keyframe_seconds
-        for planes in camera(piece_seconds * fps, width, height, fps):
+        stream.codec_context.gop_size = round(fps * keyframe_seconds)
+        for planes in camera(piece_seconds * fps, width, height, fps, people_seconds):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode())
     repeat(piece, path, seconds // piece_seconds)
@@ -31,7 +41,9 @@ def render(
     return path
 
 
-def camera(num_frames: int, width: int, height: int, fps: int) -> Iterator[np.ndarray]:
+def camera(
+    num_frames: int, width: int, height: int, fps: int, people_seconds: float = PIECE_SECONDS
+) -> Iterator[np.ndarray]:
     """Planar YUV 4:2:0 frames `[height * 3 / 2, width]` uint8."""
     rng = np.random.default_rng(0)
     room = np.kron(rng.integers(70, 160, (height // 20 + 1, width // 20 + 1)), np.ones((20, 20)))[
@@ -43,11 +55,15 @@ def camera(num_frames: int, width: int, height: int, fps: int) -> Iterator[np.nd
     planes[height:] = colour[: height // 2, :width]
     for number in range(num_frames):
         picture = room + noise[number * 5 % 7]
-        for person in range(4):
-            pace = 60 + 25 * person
-            x = int(number / fps * pace + 170 * person) % (width + 60) - 60
-            y = height // 3 + 25 * person
-            picture[y : y + 110, max(0, x) : max(0, x + 36)] = 30 + 50 * person
+        for person in range(4 if number % (PIECE_SECONDS * fps) < people_seconds * fps else 0):
+            scale = width / 640
+            pace = (60 + 25 * person) * scale
+            x = int(number / fps * pace + 170 * person * scale) % round(width + 60 * scale) - round(
+                60 * scale
+            )
+            y = height // 3 + round(25 * person * scale)
+            tall, wide = round(110 * scale), round(36 * scale)
+            picture[y : y + tall, max(0, x) : max(0, x + wide)] = 30 + 50 * person
         planes[:height] = np.clip(picture, 16, 235)
         yield planes
 

@@ -157,6 +157,64 @@ def test_event_first_misses_five_times_fewer_short_events_than_density(hours, co
     assert missed["event-first"] * 5 <= missed["density"], missed
 
 
+@given(
+    num_dense=st.integers(1, 20_000),
+    num_frames=st.integers(1, 40),
+    place=st.floats(0, 1),
+    length=st.integers(1, 120),
+    level=st.floats(0, 0.3),
+    told=st.booleans(),
+)
+def test_an_event_that_stands_out_is_seen_wherever_and_however_long_it_is(
+    num_dense, num_frames, place, length, level, told
+):
+    length = min(length, max(1, num_dense // 8))
+    start = int(place * (num_dense - length))
+    scores = np.full(num_dense, level)
+    scores[start : start + length] = 0.95
+    chosen = sample(scores, num_frames, events=[(start, start + length)] if told else [])
+    if num_dense >= 16 or told:
+        assert ((chosen >= start) & (chosen < start + length)).any()
+
+
+@pytest.mark.parametrize("num_frames", [8, 16, 32])
+@pytest.mark.parametrize("separation", [1.812, 0.742])
+def test_in_five_minutes_event_first_is_no_worse_than_density(num_frames, separation):
+    """Scorers of frame AUC 0.9 and 0.7 whose noise lasts, told of many events that are none."""
+    rng = np.random.default_rng(11)
+    missed, events, grid = {"density": 0, "event-first": 0}, 0, np.linspace(-8, 8, 1601)
+    squash = [NormalDist().cdf(z) for z in grid]
+    for _ in range(60):
+        noise = np.convolve(rng.normal(size=663) * 0.8, 0.6 ** np.arange(64), mode="valid")
+        starts = rng.integers(0, 560, 3)
+        for start, length in zip(starts, (10, 20, 40), strict=True):
+            noise[start : start + length] += separation
+        scores = np.interp(noise - 1.5, grid, squash)
+        high = np.flatnonzero(np.diff(np.concatenate([[0], scores > 0.5, [0]]).astype(int)))
+        told = [(int(a), int(b)) for a, b in zip(high[::2], high[1::2], strict=True)]
+        for method in missed:
+            chosen = sample(scores, num_frames, method=method, events=told)
+            for start, length in zip(starts, (10, 20, 40), strict=True):
+                events += method == "density"
+                missed[method] += not ((chosen >= start) & (chosen < start + length)).any()
+    assert events == 180
+    assert missed["event-first"] <= missed["density"] + 2, missed
+
+
+def test_the_net_of_a_calm_short_video_is_the_densitys():
+    scores = np.random.default_rng(2).uniform(0, 0.08, 600)
+    assert np.array_equal(sample(scores, 16), sample(scores, 16, method="density"))
+
+
+def test_what_surely_is_an_event_moves_a_frame_that_the_net_can_spare():
+    scores = np.random.default_rng(2).uniform(0, 0.08, 600)
+    scores[222:225] = 0.9
+    density, ours = sample(scores, 16, method="density"), sample(scores, 16)
+    assert not ((density >= 222) & (density < 225)).any()
+    assert ((ours >= 222) & (ours < 225)).any()
+    assert len(set(ours.tolist()) & set(density.tolist())) == 15
+
+
 def test_a_good_scorer_never_misses_ten_seconds_in_a_day():
     rng = np.random.default_rng(1)
     background = rng.uniform(0, 0.05, 172_800)

@@ -122,12 +122,12 @@ def bytes_in_memory(path: Path) -> int:
 
 def test_a_stored_video_is_read_window_by_window_with_the_same_bits(tmp_path):
     torch.manual_seed(0)
-    network, head, names = UrDmu(2048), ClassHead(3), ClassNames(("Arson", "Fighting"))
+    network, head, names = UrDmu(512), ClassHead(3), ClassNames(("Arson", "Fighting"))
     state = network.state_dict() | {PREFIX + name: tensor for name, tensor in head.state_dict().items()}
     save_file(state, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
     scorer = UrDmuScorer(tmp_path / "scorer.safetensors")
-    drifting(5_000, 2048)[0].half().numpy().tofile(tmp_path / "pooled")
-    pooled = np.memmap(tmp_path / "pooled", np.float16, "r", shape=(5_000, 2048))
+    drifting(2_200, 512)[0].half().numpy().tofile(tmp_path / "pooled")
+    pooled = np.memmap(tmp_path / "pooled", np.float16, "r", shape=(2_200, 512))
 
     scores, (again, probabilities), states = (
         read(as_features(pooled)) for read in (scorer.score, scorer.classify, scorer.states)
@@ -142,7 +142,7 @@ def test_a_stored_video_is_read_window_by_window_with_the_same_bits(tmp_path):
     assert np.array_equal(again, wanted[0].numpy())
     assert np.array_equal(probabilities, logits[0].softmax(-1).numpy())
     assert np.array_equal(states[:, 512], scores.astype(np.float16))
-    assert states.dtype == np.float16 and states.shape == (5_000, 512 + 1 + 3)
+    assert states.dtype == np.float16 and states.shape == (2_200, 512 + 1 + 3)
 
 
 def test_gradients_flow_through_windows():

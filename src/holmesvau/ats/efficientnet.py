@@ -279,7 +279,7 @@ class EfficientNetEncoder:
         if runtime == "onnx" and not on_cpu:
             raise InputError(f"The onnx runtime runs on the CPU only, not on {device}. Use runtime='torch'.")
         self.runtime = ("onnx" if on_cpu else "torch") if runtime == "auto" else runtime
-        self.batch_size = 8 if on_cpu else 128
+        self.batch_size = 4 if on_cpu else 128
         folded = fold(released_weights())
         projection = signature_projection(folded)
         self.fingerprint = _fingerprint(

@@ -19,14 +19,15 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import numpy.typing as npt
 
 from holmesvau.ats import records
+from holmesvau.ats.covering import Covering
 from holmesvau.ats.features import Encoded, Encoder, Features, Progress
 from holmesvau.ats.store import FeatureStore, Recipe, features_of
 from holmesvau.errors import InputError, OutputError, VideoError
-from holmesvau.types import FrameBatch
+from holmesvau.types import FloatArray, IndexArray
 from holmesvau.video import Video
+from holmesvau.video.skim import BLOCK, Shortcuts
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,18 @@ class ScanConfig:
     """Which frames are scanned: `every` so many frames (16 in the paper) or, without it, `every_seconds`.
 
     `batch_size` None is what the encoder runs best at; `cache` False keeps nothing for the next look.
+    Three shortcuts give a frame the features of an earlier one: `still` where it shows no change, `steady`
+    to every second frame where much moves all the time, `calm` without decoding it where packets and
+    keyframes tell that nothing happens. What they save and what they lose: `docs/long-video.md`.
     """
 
     every_seconds: float = 0.5
     every: int | None = None
     batch_size: int | None = None
     cache: bool = True
+    still: bool = False
+    steady: bool = False
+    calm: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.every_seconds) and self.every_seconds > 0):
@@ -54,7 +61,13 @@ class ScanConfig:
     @property
     def stride(self) -> str:
         """The choice of frames in words, as part of the stored features' key."""
-        return f"every {self.every} frames" if self.every is not None else f"every {self.every_seconds!r} s"
+        taken = f"every {self.every} frames" if self.every is not None else f"every {self.every_seconds!r} s"
+        return f"{taken}; {self.shortcuts}" if self.shortcuts else taken
+
+    @property
+    def shortcuts(self) -> Shortcuts:
+        """As the reader takes them."""
+        return Shortcuts(still=self.still, steady=self.steady, calm=self.calm)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +76,10 @@ class ScanResult:
 
     Seconds by stage: `decode_seconds` is the time spent waiting for frames (decoding beside encoding costs
     nothing), `encode_seconds` and `store_seconds` the time in the encoder and in writing, `total_seconds`
-    all of it. `encoded_frames` were encoded now, `resumed_from` is how many an interrupted scan had left,
-    and `cached` says that none had to be. `warnings` are the reader's, those of the scan that filled the
-    store included.
+    all of it. `encoded_frames` were encoded now and `reused_frames` took an earlier one's features;
+    `decoded_frames` came out of the decoder; `resumed_from` is how many an interrupted scan had left, and
+    `cached` says that none had to be. `warnings` are the reader's, those of the scan that filled the store
+    included.
     """
 
     features: Features
@@ -77,6 +91,8 @@ class ScanResult:
     resumed_from: int
     cached: bool
     warnings: tuple[str, ...]
+    reused_frames: int = 0
+    decoded_frames: int = 0
 
 
 _DEFAULTS = ScanConfig()
@@ -113,7 +129,7 @@ def scan(
     spent = dict.fromkeys(("decode", "encode", "store"), 0.0)
     with _Sink(store if stored else None, recipe) as sink:
         resumed_from = len(sink.recorder.index)
-        _encode_all(video, encoder, config, sink, spent=spent, progress=progress)
+        encoded, decoded = _encode_all(video, encoder, config, sink, spent=spent, progress=progress)
         if not sink.recorder.index:
             raise VideoError(f"{path}: not one frame could be decoded. The file is damaged.")
         if stored and _identity(path) != identity:
@@ -127,10 +143,12 @@ def scan(
         encode_seconds=spent["encode"],
         store_seconds=spent["store"],
         total_seconds=time.perf_counter() - started,
-        encoded_frames=len(found.index) - resumed_from,
+        encoded_frames=encoded,
         resumed_from=resumed_from,
         cached=False,
         warnings=tuple(video.warnings),
+        reused_frames=len(found.index) - resumed_from - encoded,
+        decoded_frames=decoded,
     )
 
 
@@ -142,58 +160,56 @@ def _encode_all(
     *,
     spent: dict[str, float],
     progress: Progress | None,
-) -> None:
+) -> tuple[int, int]:
+    """How many frames were encoded and recorded, and how many decoded."""
     recorded = sink.recorder.index
-    frames = video.frames(
+    parts = video.skim(
+        config.shortcuts,
         every=config.every,
         every_seconds=config.every_seconds if config.every is None else None,
         size=encoder.frame_size(video.info.width, video.info.height),
         batch_size=config.batch_size or encoder.batch_size,
-        start_index=_first_to_read(recorded, encoder.memory),
+        start_index=_first_to_read(recorded, encoder.memory, config.shortcuts),
+        # What an encoder remembers fades; what stands for a frame must not be much older.
+        refresh=max(1, encoder.memory // 8) if encoder.memory else BLOCK,
     )
-    last, before = recorded[-1] if recorded else -1, None
+    last, looking = recorded[-1] if recorded else -1, Covering(encoder)
+    encoded = decoded = 0
     waiting = time.perf_counter()
     # Closing ends the reader's thread when this one is interrupted.
-    with closing(frames) as batches:  # type: ignore[type-var]
-        for batch in batches:
-            decoded = time.perf_counter()
-            encoded = encoder.encode(batch.frames, before)
-            before = _remembered(before, encoded, encoder.memory)
+    with closing(parts) as stretches:  # type: ignore[type-var]
+        for part in stretches:
+            began = time.perf_counter()
+            features = looking.at(part)
             made = time.perf_counter()
-            sink.append(*_after(batch, encoded, last))
-            spent["decode"] += decoded - waiting
-            spent["encode"] += made - decoded
+            new = int(np.searchsorted(part.index, last, side="right"))
+            sink.append(
+                part.index[new:],
+                part.seconds[new:],
+                Encoded(features.pooled[new:], features.cells[new:]),
+            )
+            encoded += int((part.frames.index > last).sum())
+            decoded = part.decoded
+            spent["decode"] += began - waiting
+            spent["encode"] += made - began
             waiting = time.perf_counter()
             spent["store"] += waiting - made
             if progress is not None:
-                progress("scan", float(batch.seconds[-1]), video.info.duration)
+                progress("scan", float(part.seconds[-1]), video.info.duration)
     spent["decode"] += time.perf_counter() - waiting
+    return encoded, decoded
 
 
-def _first_to_read(recorded: Sequence[int], memory: int) -> int:
-    """The next frame's number or, for an encoder with a memory, of the frames it must see again first."""
+def _first_to_read(recorded: Sequence[int], memory: int, shortcuts: Shortcuts) -> int:
+    """The next frame's number or, for an encoder with a memory, of the frames it must see again first.
+
+    With shortcuts these are those before the block that the next frame is in, since the features of any frame
+    of the block may stand for it.
+    """
     if not recorded:
         return 0
-    return recorded[-1] + 1 if not memory else recorded[max(0, len(recorded) - memory)]
-
-
-def _remembered(
-    before: npt.NDArray[np.float32] | None, encoded: Encoded, memory: int
-) -> npt.NDArray[np.float32] | None:
-    """The last `memory` traces, with those of this batch."""
-    if not memory or encoded.trace is None:
-        return None
-    known = encoded.trace if before is None else np.concatenate([before, encoded.trace])
-    return known[-memory:]
-
-
-def _after(batch: FrameBatch, encoded: Encoded, last: int) -> tuple[FrameBatch, Encoded]:
-    """Only what comes after frame `last`."""
-    old = int(np.searchsorted(batch.index, last, side="right"))
-    if not old:
-        return batch, encoded
-    new = FrameBatch(batch.frames[old:], batch.index[old:], batch.seconds[old:])
-    return new, Encoded(encoded.pooled[old:], encoded.cells[old:])
+    back = memory + BLOCK if shortcuts else memory
+    return recorded[-1] + 1 if not memory else recorded[max(0, len(recorded) - back)]
 
 
 class _Sink:
@@ -228,11 +244,11 @@ class _Sink:
     ) -> None:
         self._stack.__exit__(kind, error, traceback)
 
-    def append(self, batch: FrameBatch, encoded: Encoded) -> None:
-        if not len(batch):
+    def append(self, index: IndexArray, seconds: FloatArray, encoded: Encoded) -> None:
+        if not len(index):
             return
         try:
-            self.recorder.append(batch.index, batch.seconds, encoded)
+            self.recorder.append(index, seconds, encoded)
         except OSError as error:
             self.leave_store(str(error), cause=error)
 

@@ -40,6 +40,8 @@ class Cursor:
         self._packets = self.session.packets()
         self._position = 0
         self._pushed: VideoPacket | None = None
+        # Pictures that came out of the decoder.
+        self.decoded = 0
 
     def close(self) -> None:
         """Release the file."""
@@ -102,33 +104,38 @@ class Cursor:
         session, context, decode = self.session, self.session.context, self.session.decode
         needed = b""
         if skip != "nothing":
-            flags = np.zeros(len(self._index.packet_pts), dtype=np.uint8)
-            flags[self._index.position[run.wanted]] = 1
+            flags = np.zeros(run.end + 1 - run.begin, dtype=np.uint8)
+            flags[self._index.position[run.wanted] - run.begin] = 1
             needed = flags.tobytes()
         skipping = False
-        end = run.end
+        begin, end = run.begin, run.end
         try:
             while self._position <= end:
                 packet = self._next()
                 if packet is None:
                     break
-                if skip == "nonref" and skipping == bool(needed[self._position - 1]):
+                place = self._position - 1 - begin
+                wanted = skip == "nothing" or (0 <= place < len(needed) and bool(needed[place]))
+                if skip == "nonref" and skipping == wanted:
                     skipping = not skipping
                     context.skip_frame = "NONREF" if skipping else "DEFAULT"
-                if skip != "nonkey" or needed[self._position - 1]:
+                if skip != "nonkey" or wanted:
                     frames = decode(packet)
                     if skip == "nonkey" and not session.stopped.is_set():
                         # Between keyframes far apart the picture order count wraps: left together in the
                         # decoder they come out in the wrong order, or not at all.
                         frames += session.drain()
                     if frames:
+                        self.decoded += len(frames)
                         yield frames
         finally:
             if skipping:
                 context.skip_frame = "DEFAULT"
             if session.stopped.is_set():
                 context.flush_buffers()
-        yield session.drain()
+        frames = session.drain()
+        self.decoded += len(frames)
+        yield frames
 
     def _next(self) -> VideoPacket | None:
         """The next packet; `_position` then is the place after it."""

@@ -22,17 +22,18 @@ _NO_TIME = -(1 << 63)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameIndex:
-    """About 25 bytes a frame.
+    """About 29 bytes a frame.
 
     `pts[T]` are the shown frames' timestamps in ticks, rising; `position[T]` each frame's place among the
-    packets. `packet_pts[P]` are timestamps in decoding order. `key_position[K]` rises; `key_rank[K]` is the
-    keyframe's frame number (frames before the first shown one count negatively), `key_seek[K]` the ticks to
-    seek to.
+    packets. `packet_pts[P]` are timestamps in decoding order, `sizes[P]` the packets' bytes.
+    `key_position[K]` rises; `key_rank[K]` is the keyframe's frame number (frames before the first shown one
+    count negatively), `key_seek[K]` the ticks to seek to.
     """
 
     pts: array[int]
     position: npt.NDArray[np.int32]
     packet_pts: array[int]
+    sizes: array[int]
     key_position: IndexArray
     key_rank: IndexArray
     key_seek: IndexArray
@@ -57,7 +58,7 @@ def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | No
     missing or repeated timestamps, or a decoder whose frames do not carry the packets' ones. Such a file must
     be counted.
     """
-    packet_pts, shown = array("q"), bytearray()
+    packet_pts, sizes, shown = array("q"), array("I"), bytearray()
     key_position, key_seek = array("q"), array("q")
     codec, extradata = session.context.name, session.context.extradata
     usable = True
@@ -70,6 +71,7 @@ def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | No
             key_position.append(len(packet_pts))
             key_seek.append(pts if packet.dts is None else packet.dts)
         packet_pts.append(pts)
+        sizes.append(packet.size)
         shown.append(not packet.is_discard and _is_shown(packet, codec))
         last_duration = packet.duration or last_duration
     count = len(packet_pts)
@@ -91,6 +93,7 @@ def read_index(session: Session, first_pts: int | None) -> tuple[FrameIndex | No
             pts=array("q", shown_pts.tobytes()),
             position=by_time[keep],
             packet_pts=packet_pts,
+            sizes=sizes,
             key_position=keys,
             key_rank=np.where(ticks[keys] >= first_pts, np.searchsorted(shown_pts, ticks[keys]), -1),
             key_seek=np.frombuffer(key_seek, dtype=np.int64),
@@ -128,19 +131,26 @@ class Run:
 _GAP = 32
 
 
-def plan(index: FrameIndex, wanted: IndexArray, keys_back: int = 0) -> list[Run]:
-    """What to decode for the frames `wanted` (rising): each from a keyframe that stands before it in both
-    orders.
+def keyframe_of(index: FrameIndex, wanted: IndexArray) -> IndexArray:
+    """Which keyframe each of the frames `wanted` (rising) is decoded from; -1 is the beginning of the file.
 
-    A leading picture of an open group stands before its keyframe in presentation and after it in decoding,
-    and needs the group before. `keys_back` starts that many keyframes earlier.
+    It stands before the frame in both orders: a leading picture of an open group stands before its keyframe
+    in presentation and after it in decoding, and needs the group before.
+    """
+    by_position = np.searchsorted(index.key_position, index.position[wanted], side="right")
+    by_time = np.searchsorted(index.key_rank, wanted, side="right")
+    key: IndexArray = np.minimum(by_position, by_time) - 1
+    return key
+
+
+def plan(index: FrameIndex, wanted: IndexArray, keys_back: int = 0) -> list[Run]:
+    """What to decode for the frames `wanted` (rising), each from its keyframe; `keys_back` starts that many
+    keyframes earlier.
     """
     if not len(wanted):
         return []
     end = index.position[wanted].astype(np.int64)
-    by_position = np.searchsorted(index.key_position, end, side="right")
-    by_time = np.searchsorted(index.key_rank, wanted, side="right")
-    key = np.minimum(by_position, by_time) - 1 - keys_back
+    key = keyframe_of(index, wanted) - keys_back
     begin = np.where(key >= 0, index.key_position[np.maximum(key, 0)] if len(index.key_position) else 0, 0)
     key = np.maximum(key, -1)
     begin = np.minimum.accumulate(begin[::-1])[::-1]

@@ -19,7 +19,9 @@ from holmesvau.video.cursor import Cursor, Skip
 from holmesvau.video.index import FrameIndex, read_index, times
 from holmesvau.video.loss import Losses
 from holmesvau.video.session import Session
+from holmesvau.video.skim import Judge
 from holmesvau.video.source import Source
+from holmesvau.video.stretches import StretchReader
 
 _log = logging.getLogger(__name__)
 
@@ -64,8 +66,8 @@ class MediaFile:
             self._codec = session.context.codec.canonical_name
             self._has_audio = bool(session.container.streams.audio)
 
-    def _session(self) -> Session:
-        return Session(self._source, self._losses, self._threads)
+    def _session(self, threads: int | None = None) -> Session:
+        return Session(self._source, self._losses, self._threads if threads is None else threads)
 
     def close(self) -> None:
         """Release the file that random access keeps open."""
@@ -139,15 +141,40 @@ class MediaFile:
                         yield index, seconds, frame
             return
         wanted = choice.ranks(self.seconds, self.index.keys() if choice.keyframes else None)
-        skip: Skip = "nothing"
-        if choice.keyframes:
-            skip = "nonkey"
-        elif self._codec in _SKIPPABLE and len(wanted) < _SPARSE * len(self.index):
-            skip = "nonref"
+        skip: Skip = "nonkey" if choice.keyframes else self._skip(len(wanted))
         with closing(Cursor(self.index, self._session)) as cursor:
             cursor.session.stopped = stopped
             for rank, frame in cursor.frames(wanted, skip):
                 yield rank, float(self.seconds[rank]), frame
+
+    def stretches(
+        self, choice: Choice, judge: Judge | None, *, calm: bool, stopped: threading.Event
+    ) -> StretchReader | None:
+        """The chosen frames from keyframe to keyframe; None for a file whose frames must be counted.
+
+        One decoder thread unless told otherwise: several cost the processor half as much again, and the
+        other cores have features to compute.
+        """
+        if self.index is None:
+            return None
+        index, threads = self.index, self._threads or 1
+        wanted = choice.ranks(self.seconds, None)
+        return StretchReader(
+            index,
+            wanted,
+            self.seconds,
+            lambda: Cursor(index, lambda: self._session(threads)),
+            skip=self._skip(len(wanted)),
+            judge=judge,
+            calm=calm,
+            stopped=stopped,
+        )
+
+    def _skip(self, num_wanted: int) -> Skip:
+        """Whether frames that no other needs are decoded when so many are wanted."""
+        assert self.index is not None
+        sparse = num_wanted < _SPARSE * len(self.index)
+        return "nonref" if self._codec in _SKIPPABLE and sparse else "nothing"
 
     def fetch(self, wanted: IndexArray) -> Iterator[tuple[int, float, VideoFrame]]:
         """Exactly the frames `wanted` (rising, distinct), fewer only where the file is damaged."""

@@ -6,26 +6,28 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator
-
-from holmesvau.types import FrameBatch
+from typing import Generic, TypeVar
 
 # Seconds to wait for the reading thread when the consumer leaves early. It looks up after every packet; only
 # a silent network source takes longer, and its own time-out ends it then.
 _PATIENCE = 2.0
 
 
-class Prefetch:
+Batch = TypeVar("Batch")
+
+
+class Prefetch(Generic[Batch]):
     """Runs `produce(stopped)` in a thread, at most `depth` batches ahead. Exceptions arrive at the
     consumer.
     """
 
-    def __init__(self, produce: Callable[[threading.Event], Iterator[FrameBatch]], depth: int) -> None:
+    def __init__(self, produce: Callable[[threading.Event], Iterator[Batch]], depth: int) -> None:
         self._produce = produce
         self._stopped = threading.Event()
-        self._ready: queue.Queue[FrameBatch | BaseException | None] = queue.Queue(depth)
+        self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
         self._thread = threading.Thread(target=self._fill, name="holmesvau-reader", daemon=True)
 
-    def __iter__(self) -> Iterator[FrameBatch]:
+    def __iter__(self) -> Iterator[Batch]:
         self._thread.start()
         try:
             while True:
@@ -52,7 +54,7 @@ class Prefetch:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(_PATIENCE)
 
-    def _put(self, item: FrameBatch | BaseException | None) -> None:
+    def _put(self, item: Batch | BaseException | None) -> None:
         while not self._stopped.is_set():
             try:
                 self._ready.put(item, timeout=0.1)

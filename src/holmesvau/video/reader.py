@@ -8,34 +8,43 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 
 from holmesvau.errors import InputError, VideoError
 from holmesvau.types import FloatArray, FrameBatch, IndexArray, Span, VideoInfo
 from holmesvau.video.choice import Choice
-from holmesvau.video.convert import Picture
 from holmesvau.video.folder import PictureFolder
 from holmesvau.video.live import LiveStream
 from holmesvau.video.loss import Losses, Lost
 from holmesvau.video.media import MediaFile
 from holmesvau.video.prefetch import Prefetch
+from holmesvau.video.skim import (
+    BLOCK,
+    COLUMNS,
+    ROWS,
+    Converter,
+    Judge,
+    Shortcuts,
+    Shown,
+    Skimmed,
+    gathered,
+    in_order,
+)
 from holmesvau.video.source import Source, is_endless, locate
+
+_Batch = TypeVar("_Batch")
+NO_SHORTCUTS = Shortcuts()
 
 # A live batch is handed over when its first frame has waited this long, full or not.
 _LIVE_PATIENCE = 1.0
 # Batches that are read ahead hold no more than about this many bytes.
 _AHEAD_BYTES = 128 << 20
-
-
-class _Converter(Protocol):
-    @property
-    def size(self) -> tuple[int, int]: ...
-    def into(self, frame: Any, target: Picture) -> None: ...
 
 
 class _Pictures(Protocol):
@@ -46,7 +55,7 @@ class _Pictures(Protocol):
     @property
     def seconds(self) -> FloatArray: ...
     def close(self) -> None: ...
-    def converter(self, size: tuple[int, int] | None) -> _Converter: ...
+    def converter(self, size: tuple[int, int] | None) -> Converter: ...
     def walk(self, choice: Choice, stopped: threading.Event) -> Iterator[tuple[int, float, Any]]: ...
     def fetch(self, wanted: IndexArray) -> Iterator[tuple[int, float, Any]]: ...
     def lost_seconds(self, start: int, stop: int) -> tuple[float, float]: ...
@@ -91,7 +100,7 @@ class Video:
 
     def __init__(self, pictures: _Pictures, losses: Losses) -> None:
         self._pictures, self._losses = pictures, losses
-        self._readers: set[Prefetch] = set()
+        self._readers: set[Prefetch[Any]] = set()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -158,6 +167,41 @@ class Video:
             raise InputError(f"batch_size = {batch_size!r}: give 1 or more frames a batch.")
         self._check_open()
         return self._read_ahead(choice, size, batch_size)
+
+    def skim(
+        self,
+        shortcuts: Shortcuts = NO_SHORTCUTS,
+        *,
+        every: int | None = None,
+        every_seconds: float | None = None,
+        size: tuple[int, int] | None = None,
+        batch_size: int = 16,
+        start_index: int = 0,
+        refresh: int = BLOCK,
+    ) -> Iterator[Skimmed]:
+        """The frames that `frames` gives for this choice, less those that need not be looked at.
+
+        Without shortcuts that is every one of them. With them, frames before `start_index` come too where
+        they are in one block with it (`video.skim`): what is decided does not depend on where the reading
+        begins. Frames that are not decoded cannot be found damaged.
+
+        Raises:
+            InputError: when several choices are given at once or a value is unusable.
+        """
+        choice = Choice(every, every_seconds, start_index=start_index)
+        _check_size(size)
+        if isinstance(batch_size, bool) or batch_size < 1:
+            raise InputError(f"batch_size = {batch_size!r}: give 1 or more frames a batch.")
+        self._check_open()
+        converter = self._pictures.converter(size)
+        judge = None
+        if shortcuts:
+            judge = Judge(shortcuts, self._pictures.converter((COLUMNS, ROWS)), refresh)
+
+        def produce(stopped: threading.Event) -> Iterator[Skimmed]:
+            return self._skimmed(choice, converter, batch_size, judge, shortcuts.calm, stopped)
+
+        return self._ahead(produce, converter, batch_size)
 
     def at(self, indices: Sequence[int] | IndexArray, *, size: tuple[int, int] | None = None) -> FrameBatch:
         """Exactly the frames `indices[N]`, in the order asked for; duplicates are allowed.
@@ -230,12 +274,18 @@ class Video:
         self, choice: Choice, size: tuple[int, int] | None, batch_size: int
     ) -> Iterator[FrameBatch]:
         converter = self._pictures.converter(size)
-        width, height = converter.size
-        depth = 2 if 3 * batch_size * width * height * 3 <= _AHEAD_BYTES else 1
 
         def produce(stopped: threading.Event) -> Iterator[FrameBatch]:
             return self._batches(choice, converter, batch_size, stopped)
 
+        return self._ahead(produce, converter, batch_size)
+
+    def _ahead(
+        self, produce: Callable[[threading.Event], Iterator[_Batch]], converter: Converter, batch_size: int
+    ) -> Iterator[_Batch]:
+        """What `produce` gives in another thread, which starts with the first batch that is asked for."""
+        width, height = converter.size
+        depth = 2 if 3 * batch_size * width * height * 3 <= _AHEAD_BYTES else 1
         reader = Prefetch(produce, depth)
         self._readers.add(reader)
         try:
@@ -244,8 +294,48 @@ class Video:
             reader.stop()
             self._readers.discard(reader)
 
+    def _skimmed(
+        self,
+        choice: Choice,
+        converter: Converter,
+        batch_size: int,
+        judge: Judge | None,
+        calm: bool,
+        stopped: threading.Event,
+    ) -> Iterator[Skimmed]:
+        live = self.info.is_live
+        first = 0
+        if not live and choice.start_index:
+            whole = replace(choice, start_index=0).ranks(self._pictures.seconds, None)
+            first = int(np.searchsorted(whole, choice.start_index))
+            first = first // BLOCK * BLOCK if judge is not None else first
+            choice = replace(
+                choice, start_index=int(whole[first]) if first < len(whole) else choice.start_index
+            )
+        whole_choice = replace(choice, start_index=0)
+        reader = None
+        if isinstance(self._pictures, MediaFile):
+            reader = self._pictures.stretches(whole_choice, judge, calm=calm, stopped=stopped)
+        count = 0
+
+        def counted() -> Iterator[Shown]:
+            nonlocal count
+            for one in self._pictures.walk(choice, stopped):
+                count += 1
+                yield one
+
+        shown = in_order(counted(), first, judge) if reader is None else reader.frames(first)
+        with contextlib.closing(shown):  # type: ignore[type-var]
+            yield from gathered(
+                shown,
+                converter,
+                batch_size,
+                decoded=lambda: count if reader is None else reader.decoded,
+                patience=_LIVE_PATIENCE if live else None,
+            )
+
     def _batches(
-        self, choice: Choice, converter: _Converter, batch_size: int, stopped: threading.Event
+        self, choice: Choice, converter: Converter, batch_size: int, stopped: threading.Event
     ) -> Iterator[FrameBatch]:
         live = self.info.is_live
         width, height = converter.size
