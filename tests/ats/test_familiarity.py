@@ -105,3 +105,27 @@ def test_what_is_refused(known, tmp_path):
     save_file({"mean": np.zeros(3)}, tmp_path / "y.safetensors")
     with pytest.raises(ModelError, match="lacks deviation"):
         Familiarity.load(tmp_path / "y.safetensors")
+
+
+def test_a_few_directions_of_many_features_are_those_of_the_whole_covariance():
+    rng = np.random.default_rng(5)
+    strengths = 1 / np.arange(1, 401)
+    frames = rng.standard_normal((3000, 400)) * strengths @ np.linalg.qr(rng.standard_normal((400, 400)))[0]
+    fitted = Familiarity.fit([frames[:1000], frames[1000:]], directions=6)
+    scaled = (frames - frames.mean(0)) / frames.std(0)
+    variances, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))
+    assert fitted.variances - NOISE == pytest.approx(variances[::-1][:6], rel=0.02)
+    assert abs(fitted.directions[0] @ vectors[:, -1]) > 0.999
+    assert fitted.rest == pytest.approx(variances[::-1][6:].sum() + NOISE * 394, rel=0.02)
+
+
+def test_only_the_leading_features_are_looked_at():
+    rng = np.random.default_rng(6)
+    known = rng.standard_normal((500, 8))
+    fitted = Familiarity.fit([known], directions=2, leading=5)
+    odd = known.copy()
+    odd[:, 6] += 50
+    assert fitted.width == 8 and fitted.directions.shape == (2, 5)
+    assert fitted.distance(odd) == pytest.approx(fitted.distance(known))
+    odd[:, 1] += 50
+    assert fitted.distance(odd) > 5 * fitted.distance(known)

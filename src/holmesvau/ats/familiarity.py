@@ -30,7 +30,7 @@ SMALLEST_DEVIATION = 1e-3
 # Variance, in deviations, that every direction has at least: smaller differences say nothing.
 NOISE = 0.01
 _FRAMES_AT_ONCE = 4096
-_ITERATIONS = 24
+_ITERATIONS, _SETTLED = 24, 1e-3
 _ARRAYS = ("mean", "deviation", "directions", "variances", "rest", "video_distances", "limit")
 
 
@@ -222,7 +222,12 @@ def _main_directions(covariance: FloatArray, count: int) -> tuple[FloatArray, Fl
         variances, vectors = np.linalg.eigh(covariance)
         return variances[::-1][:count], vectors[:, ::-1][:, :count]
     space = np.random.default_rng(0).standard_normal((width, wide))
+    before = np.zeros(count)
     for _ in range(_ITERATIONS):
         space = np.linalg.qr(covariance @ space)[0]
-    variances, inner = np.linalg.eigh(space.T @ covariance @ space)
-    return variances[::-1][:count], (space @ inner)[:, ::-1][:, :count]
+        variances, inner = np.linalg.eigh(space.T @ covariance @ space)
+        found = variances[::-1][:count]
+        if np.allclose(found, before, rtol=_SETTLED, atol=_SETTLED * NOISE):
+            break
+        before = found
+    return found, (space @ inner)[:, ::-1][:, :count]
