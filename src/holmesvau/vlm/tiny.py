@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from holmesvau import config as configuration
@@ -212,7 +213,7 @@ class Tiny(Spoken):
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `config.json` and `model.safetensors` (projector and LoRA, float16), all or nothing.
 
-        The scorer, and what else lies beside it, comes along.
+        The scorer, in float16 too, and what else lies beside it, comes along.
 
         Raises:
             OutputError: when the folder cannot be written.
@@ -230,7 +231,10 @@ class Tiny(Spoken):
             text = configuration_text(self.config)
             (unfinished / CONFIG_FILE).write_text(text, encoding="utf-8")
             for name, path in self._companions().items():
-                shutil.copyfile(path, unfinished / name)
+                if name == SCORER_FILE:
+                    _halved(path, unfinished / name)
+                else:
+                    shutil.copyfile(path, unfinished / name)
             for path in sorted(unfinished.iterdir()):
                 path.replace(folder / path.name)
         except OSError as error:
@@ -423,6 +427,14 @@ def load(
     if source is None and not (WEIGHTS / WEIGHTS_FILE).is_file():
         return None
     return Tiny.from_pretrained(source or WEIGHTS, device=device, dtype=dtype)
+
+
+def _halved(source: Path, target: Path) -> None:
+    """A scorer's file with its weights in half precision, and all that it says of itself."""
+    with safe_open(source, "pt") as file:
+        told = file.metadata()
+    tensors = {name: tensor.half() for name, tensor in load_file(source).items()}
+    save_file(tensors, target, metadata=told)
 
 
 def configuration_text(config: TinyConfig) -> str:
