@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ from holmesvau.stream.backoff import Backoff
 from holmesvau.stream.camera import Camera, CameraConfig, ReadingConfig
 from holmesvau.stream.inbox import Inbox, Shot
 from tests.stream.conftest import SYSTEM_PYTHON, Sender, free_port, until
-from tests.video.films import film, number_of
+from tests.video.films import film, number_of, picture, tone
 
 HURRY = ReadingConfig(open_seconds=5.0, stall_seconds=0.6, backoff=Backoff(first=0.05, longest=0.2))
 
@@ -86,6 +88,47 @@ def test_ts_over_udp(send: Callable[..., Sender], numbered: Path) -> None:
     with reading(where) as (camera, inbox):
         until(lambda: len(inbox.shots) >= 3)
         assert set(np.diff(numbers(inbox.shots))) <= {4, 5, 6} and not camera.bugs
+
+
+def test_rtmp(send: Callable[..., Sender], tmp_path: Path) -> None:
+    where = f"rtmp://127.0.0.1:{free_port()}/live/gate"
+    # With sound, as cameras send it: without, libav waits five seconds for some.
+    heard = film(tmp_path / "heard.mp4", 250, gop=12, audio=True, options={"tune": "zerolatency"})
+    send(heard, "-listen", "1", where, format="flv")
+    with reading(where) as (camera, inbox):
+        until(lambda: len(inbox.shots) >= 3)
+        assert set(np.diff(numbers(inbox.shots))) <= {4, 5, 6} and not camera.bugs
+
+
+def test_pictures_that_stop_while_the_sound_goes_on_are_missed(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    with av.open(whole, "w", format="mpegts") as out:
+        pictures, sound = out.add_stream("libx264", rate=25), out.add_stream("aac", rate=16000, layout="mono")
+        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            out.mux(pictures.encode(frame))
+        out.mux(pictures.encode(None))
+        for piece in tone(sound, 20.0):
+            out.mux(sound.encode(piece))
+        out.mux(sound.encode(None))
+    data = whole.getvalue()
+    server = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            for start in range(0, len(data), 188 * 20):
+                connection.sendall(data[start : start + 188 * 20])
+                ended.wait(0.05)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with server, reading(f"tcp://127.0.0.1:{server.getsockname()[1]}") as (camera, inbox):
+        until(lambda: "no picture for 0.6 s, though something is sent" in camera.reason)
+        assert len(inbox.shots) >= 3
+        ended.set()
 
 
 def test_ts_over_http_and_a_sender_that_freezes(send: Callable[..., Sender], numbered: Path) -> None:
