@@ -245,6 +245,27 @@ def test_what_no_waiting_mends_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     assert isinstance(camera.failed, VideoError)
 
 
+def test_fault_of_ours_costs_a_connection_and_shows_no_password(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox, calls = Kept(), 0
+
+    def frame_size(width: int, height: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise RuntimeError("cannot scale rtsp://guard:secret@gate/1")
+
+    camera = Camera(
+        0, CameraConfig(source=str(film(tmp_path / "film.mp4", 25)), name="gate", speed=0.0), HURRY,
+        inbox=inbox, recorder=None, stride_seconds=0.2, frame_size=frame_size, wants_looks=False,
+    )  # fmt: skip
+    camera.start()
+    until(lambda: camera.state == "ended")
+    assert camera.bugs == 1 and camera.connections == 2 and len(inbox.shots) == 5
+    assert "RuntimeError: cannot scale rtsp://guard:***@gate/1" in caplog.text and "secret" not in caplog.text
+
+
 def test_late_scorer_gets_the_newest_pictures() -> None:
     inbox = Inbox(2, depth=3)
     picture = np.zeros((1, 1, 3), np.uint8)
