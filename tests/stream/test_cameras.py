@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -142,14 +141,26 @@ def test_ts_over_http_and_a_sender_that_freezes(send: Callable[..., Sender], num
         assert camera.connections >= 1
 
 
+NEEDED = """
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+assert all(Gst.ElementFactory.find(name) for name in ("qtdemux", "h264parse", "rtph264pay"))
+"""
+
+
 @pytest.fixture
 def rtsp(numbered: Path) -> Iterator[str]:
-    found = subprocess.run(
-        [SYSTEM_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if found.returncode or (shutil.which("gst-inspect-1.0") is None and not Path("/usr/lib").exists()):
-        pytest.skip("Debian's gir1.2-gst-rtsp-server-1.0 and python3-gi are not installed")
+    python = Path(SYSTEM_PYTHON)
+    if (
+        not python.is_file()
+        or subprocess.run([python, "-c", NEEDED], capture_output=True, check=False).returncode
+    ):
+        pytest.skip(
+            "Debian's gir1.2-gst-rtsp-server-1.0, python3-gi and GStreamer's plugins are not installed"
+        )
     port = free_port()
     script = Path(__file__).with_name("rtsp_server.py")
     process = subprocess.Popen([SYSTEM_PYTHON, str(script), str(port), str(numbered)])
