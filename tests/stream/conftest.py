@@ -54,9 +54,9 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Sender:
     """Debian's ffmpeg sending a file at its own speed, again and again."""
 
-    def __init__(self, file: Path, *where: str) -> None:
+    def __init__(self, file: Path, *where: str, format: str = "mpegts") -> None:
         command = [str(FFMPEG), "-v", "error", "-re", "-stream_loop", "-1", "-i", str(file)]
-        self.process = subprocess.Popen([*command, "-c", "copy", "-f", "mpegts", *where])
+        self.process = subprocess.Popen([*command, "-c", "copy", "-f", format, *where])
 
     def kill(self) -> None:
         self.process.kill()
@@ -69,8 +69,8 @@ def send() -> Iterator[Callable[..., Sender]]:
         pytest.skip("Debian's ffmpeg is not installed")
     senders: list[Sender] = []
 
-    def start(file: Path, *where: str) -> Sender:
-        senders.append(Sender(file, *where))
+    def start(file: Path, *where: str, format: str = "mpegts") -> Sender:
+        senders.append(Sender(file, *where, format=format))
         return senders[-1]
 
     yield start

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -22,7 +23,7 @@ from holmesvau.stream.backoff import Backoff
 from holmesvau.stream.camera import Camera, CameraConfig, ReadingConfig
 from holmesvau.stream.inbox import Inbox, Shot
 from tests.stream.conftest import SYSTEM_PYTHON, Sender, free_port, until
-from tests.video.films import film, number_of
+from tests.video.films import film, number_of, picture, tone
 
 HURRY = ReadingConfig(open_seconds=5.0, stall_seconds=0.6, backoff=Backoff(first=0.05, longest=0.2))
 
@@ -88,6 +89,47 @@ def test_ts_over_udp(send: Callable[..., Sender], numbered: Path) -> None:
         assert set(np.diff(numbers(inbox.shots))) <= {4, 5, 6} and not camera.bugs
 
 
+def test_rtmp(send: Callable[..., Sender], tmp_path: Path) -> None:
+    where = f"rtmp://127.0.0.1:{free_port()}/live/gate"
+    # With sound, as cameras send it: without, libav waits five seconds for some.
+    heard = film(tmp_path / "heard.mp4", 250, gop=12, audio=True, options={"tune": "zerolatency"})
+    send(heard, "-listen", "1", where, format="flv")
+    with reading(where) as (camera, inbox):
+        until(lambda: len(inbox.shots) >= 3)
+        assert set(np.diff(numbers(inbox.shots))) <= {4, 5, 6} and not camera.bugs
+
+
+def test_pictures_that_stop_while_the_sound_goes_on_are_missed(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    with av.open(whole, "w", format="mpegts") as out:
+        pictures, sound = out.add_stream("libx264", rate=25), out.add_stream("aac", rate=16000, layout="mono")
+        pictures.width, pictures.height, pictures.pix_fmt = 96, 64, "yuv420p"
+        for number in range(50):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            out.mux(pictures.encode(frame))
+        out.mux(pictures.encode(None))
+        for piece in tone(sound, 20.0):
+            out.mux(sound.encode(piece))
+        out.mux(sound.encode(None))
+    data = whole.getvalue()
+    server = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection, contextlib.suppress(OSError):
+            for start in range(0, len(data), 188 * 20):
+                connection.sendall(data[start : start + 188 * 20])
+                ended.wait(0.05)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    with server, reading(f"tcp://127.0.0.1:{server.getsockname()[1]}") as (camera, inbox):
+        until(lambda: "no picture for 0.6 s, though something is sent" in camera.reason)
+        assert len(inbox.shots) >= 3
+        ended.set()
+
+
 def test_ts_over_http_and_a_sender_that_freezes(send: Callable[..., Sender], numbered: Path) -> None:
     where = f"http://127.0.0.1:{free_port()}/gate.ts"
     sender = send(numbered, "-listen", "1", where)
@@ -99,14 +141,26 @@ def test_ts_over_http_and_a_sender_that_freezes(send: Callable[..., Sender], num
         assert camera.connections >= 1
 
 
+NEEDED = """
+import gi
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import Gst, GstRtspServer
+Gst.init(None)
+assert all(Gst.ElementFactory.find(name) for name in ("qtdemux", "h264parse", "rtph264pay"))
+"""
+
+
 @pytest.fixture
 def rtsp(numbered: Path) -> Iterator[str]:
-    found = subprocess.run(
-        [SYSTEM_PYTHON, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')"],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if found.returncode or (shutil.which("gst-inspect-1.0") is None and not Path("/usr/lib").exists()):
-        pytest.skip("Debian's gir1.2-gst-rtsp-server-1.0 and python3-gi are not installed")
+    python = Path(SYSTEM_PYTHON)
+    if (
+        not python.is_file()
+        or subprocess.run([python, "-c", NEEDED], capture_output=True, check=False).returncode
+    ):
+        pytest.skip(
+            "Debian's gir1.2-gst-rtsp-server-1.0, python3-gi and GStreamer's plugins are not installed"
+        )
     port = free_port()
     script = Path(__file__).with_name("rtsp_server.py")
     process = subprocess.Popen([SYSTEM_PYTHON, str(script), str(port), str(numbered)])
@@ -200,6 +254,27 @@ def test_what_no_waiting_mends_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     with reading(str(tmp_path / "text.mp4")) as (camera, _):
         until(lambda: camera.state == "ended")
     assert isinstance(camera.failed, VideoError)
+
+
+def test_fault_of_ours_costs_a_connection_and_shows_no_password(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox, calls = Kept(), 0
+
+    def frame_size(width: int, height: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise RuntimeError("cannot scale rtsp://guard:secret@gate/1")
+
+    camera = Camera(
+        0, CameraConfig(source=str(film(tmp_path / "film.mp4", 25)), name="gate", speed=0.0), HURRY,
+        inbox=inbox, recorder=None, stride_seconds=0.2, frame_size=frame_size, wants_looks=False,
+    )  # fmt: skip
+    camera.start()
+    until(lambda: camera.state == "ended")
+    assert camera.bugs == 1 and camera.connections == 2 and len(inbox.shots) == 5
+    assert "RuntimeError: cannot scale rtsp://guard:***@gate/1" in caplog.text and "secret" not in caplog.text
 
 
 def test_late_scorer_gets_the_newest_pictures() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -204,8 +205,8 @@ def test_model_that_hangs_delays_no_alarm_and_is_told_of(
     running = start(settings(*cameras, describer={"late_seconds": 0.2}), chat.model)
     until(lambda: running.reasons().count("ended") == 2)
     assert running.reasons().count("raised") == 2 and "described" not in running.reasons()
-    # From the picture to the alarm on disk: the model, which has not said a word, was not waited for.
-    assert running.watch.status()["slowest_seconds"] < 1.0
+    # The model, which was asked and has not said a word, was not waited for.
+    until(lambda: chat.questions)
     until(lambda: "late" in running.reasons())
     chat.go_on.set()
     until(lambda: running.reasons().count("described") == 2)
@@ -325,47 +326,53 @@ def test_kill_at_any_moment_loses_no_alarm_and_doubles_none(tmp_path: Path, rece
     assert len(lines_kept) == len(set(lines_kept)) and set(lines_kept) == set(receiver.keys())
 
 
+@contextlib.contextmanager
+def started(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process of its own, which does not outlive the test."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HOLMESVAU_WEBHOOK_SECRET": "s"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_command_that_is_killed_in_an_alarm_tells_its_end_the_next_time(
     tmp_path: Path, fire: Path, receiver: Receiver
 ) -> None:
     (tmp_path / "live.toml").write_text(
         "[scoring.novelty]\nwarmup_seconds = 10.0\n[clips]\nbefore_seconds = 2.0\n[sending]\nfirst = 0.05\n"
-        "longest = 0.1\n"
+        "longest = 0.1\n[alarms]\nquiet_seconds = 100.0\n"
     )
     out = tmp_path / "out"
     common = ["--model", "none", "--out", str(out), "--json", "--webhook", receiver.url]
     command = [sys.executable, "-m", "holmesvau", "live", *common, "--config", str(tmp_path / "live.toml")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HOLMESVAU_WEBHOOK_SECRET": "s"}
-    receiver.moods += ["503"] * 1000
-    process = subprocess.Popen(
-        [*command, "--name", "hall", "--speed", "4", str(fire)], stdout=subprocess.PIPE, env=environment
-    )
-    assert process.stdout is not None
-    with process.stdout:
-        raised = json.loads(process.stdout.readline())
+    receiver.moods += ["503"] * 10_000
+    with started([*command, "--name", "hall", "--speed", "4", "--loop", str(fire)]) as first:
+        assert first.stdout is not None
+        raised = json.loads(first.stdout.readline())
         # Into the alarm, until some of its clip is on the disk.
         until(lambda: any(p.stat().st_size for p in out.glob("clips/hall/*.partial.mp4")))
-        process.kill()
-    process.wait()
+        first.kill()
+        first.wait()
     assert raised["kind"] == "alarm" and not receiver.accepted
     receiver.moods.clear()
     (out / "status.json").unlink(missing_ok=True)
-    calm = film(tmp_path / "calm.mp4", 25)
-    again = subprocess.Popen(
-        [*command, "--loop", str(calm)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-    assert again.stdout is not None and again.stderr is not None
-    told = json.loads(again.stdout.readline())
-    until((out / "status.json").is_file)
-    again.send_signal(signal.SIGTERM)
-    # In order: exit code 0, everything sent, nothing complained of.
-    _, err = again.communicate(timeout=30)
-    assert again.returncode == 0 and b"Traceback" not in err
+    with started([*command, "--loop", str(film(tmp_path / "calm.mp4", 25))]) as again:
+        assert again.stdout is not None
+        told = json.loads(again.stdout.readline())
+        until((out / "status.json").is_file)
+        again.send_signal(signal.SIGTERM)
+        # In order: exit code 0, everything sent, nothing complained of.
+        _, err = again.communicate(timeout=60)
+        assert again.returncode == 0 and b"Traceback" not in err
     assert told["id"] == raised["id"] and told["state"] == "interrupted" and told["sequence"] == 1
     assert told["clip"]["path"].endswith(".mp4") and not told["clip"]["complete"]
     with open_video(told["clip"]["path"]) as video:
         assert video.info.num_frames
-    assert receiver.keys()[:2] == [raised["key"], told["key"]]
+    assert receiver.keys() == [raised["key"], told["key"]]
     kept = [json.loads(line)["key"] for line in (out / "alarms.jsonl").read_text().splitlines()]
-    assert kept == list(dict.fromkeys(kept)) and kept[:2] == [raised["key"], told["key"]]
+    assert kept == [raised["key"], told["key"]]
     assert json.loads((out / "status.json").read_text())["cameras"][0]["state"] == "ended"

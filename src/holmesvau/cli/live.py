@@ -73,10 +73,13 @@ def run(
     """
     given = _cameras(sources or [], name or [], normal or [], speed=speed, loop=loop)
     settings = _settings(config, set_, given, webhook or [], mqtt or [])
-    from holmesvau.loading import load
+    from holmesvau.loading import NO_MODEL, load
     from holmesvau.stream.watch import LiveWatch
+    from holmesvau.vlm import tiny
 
     parts = load(model, encoder=encoder, scorer=scorer, adapter=adapter, device=device, dtype=dtype)
+    if parts[2] is None and model != NO_MODEL:
+        sys.stderr.write(f"holmesvau: alarms come without words. {tiny.missing()}\n")
     watch = LiveWatch(*parts, settings, out, on_message=_told(as_json))
     stopped = threading.Event()
     if duration is not None:

@@ -7,6 +7,7 @@ import os
 import re
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from holmesvau.video.choice import Choice
 from holmesvau.video.convert import Converter, orientation
 from holmesvau.video.feed import Arrival, Feed, locate_live
 from holmesvau.video.picture import jpeg
-from holmesvau.video.source import Source
+from holmesvau.video.source import Source, without_password
 from holmesvau.video.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -149,11 +150,12 @@ class Camera:
                 # A file that is no video will be none in a minute.
                 self.reason, self.failed = str(error), error
                 break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - logged below
                 # One camera's trouble must not silence the others; the traceback goes to the log.
                 self.bugs += 1
-                self.reason = f"{type(error).__name__}: {error}"
-                log.exception("%s: reading failed", self.config.name)
+                self.reason = without_password(f"{type(error).__name__}: {error}")
+                trace = without_password(traceback.format_exc())
+                log.error("%s: reading failed\n%s", self.config.name, trace)
             finally:
                 if self._recorder is not None:
                     self._recorder.lost()
