@@ -18,6 +18,7 @@ from holmesvau.engine.export import Dataset, write_dataset
 from holmesvau.engine.ledger import STAGES, Ledger, Stage
 from holmesvau.engine.plan import Planner
 from holmesvau.engine.project import Project
+from holmesvau.engine.rejudging import rejudge
 from holmesvau.engine.status import Status, status
 from holmesvau.errors import HolmesError
 from holmesvau.hivau.problems import Problem
@@ -100,6 +101,7 @@ def prepare(project: Project, ledger: Ledger, planner: Planner) -> None:
     planner.note_prompts(ledger)
     desk.release()
     desk.reopen()
+    rejudge(ledger, project.config)
     for video in ledger.videos():
         planner.advance(ledger, video.name)
 

@@ -77,7 +77,12 @@ CREATE TABLE spent(
     requests INTEGER NOT NULL DEFAULT 0, ready_at REAL NOT NULL DEFAULT 0);
 """
 
-STEPS = (_PEOPLE, _WORK)
+# What the ledger was last worked on with.
+_NOTES = """
+CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+STEPS = (_PEOPLE, _WORK, _NOTES)
 
 
 def apply(connection: sqlite3.Connection) -> int:
