@@ -7,6 +7,7 @@ in hand and end; when a worker is killed, its items are given to another. What w
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ Progress = Callable[[str, float, float | None], None]
 # Workers that die are replaced, so many for each: what kills them may be an item.
 _REPLACED = 3
 _WATCH_SECONDS = 0.3
+# Counting a large ledger takes a moment.
+_TELL_SECONDS = 2.0
 
 
 class WorkerError(HolmesError):
@@ -118,7 +121,7 @@ def _watched(
     """Start workers and wait for their end; why something is left undone."""
     order = Order(folder=str(project.folder), overrides=project.overrides, stages=tuple(stages))
     reasons: list[str] = []
-    died = 0
+    died, tell_at = 0, 0.0
     working: set[str] = set()
     try:
         working |= {crew.start(order) for _ in range(project.config.workers)}
@@ -137,8 +140,9 @@ def _watched(
                             "run with workers=1 and -v to see why, or with more memory."
                         )
                     working.add(crew.start(order))
-            if progress is not None:
+            if progress is not None and time.monotonic() >= tell_at:
                 _tell(desk.ledger, stages, progress)
+                tell_at = time.monotonic() + _TELL_SECONDS
     finally:
         crew.stop()
         for owner in working:

@@ -82,7 +82,13 @@ _NOTES = """
 CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
-STEPS = (_PEOPLE, _WORK, _NOTES)
+# The next items to do, however many there are.
+_NEXT = """
+DROP INDEX items_state;
+CREATE INDEX items_next ON items(state, stage, made_at);
+"""
+
+STEPS = (_PEOPLE, _WORK, _NOTES, _NEXT)
 
 
 def apply(connection: sqlite3.Connection) -> int:
