@@ -138,14 +138,18 @@ class LedgerDesk:
         return jobs, None, ""
 
     def _open(self, stages: Sequence[Stage], most: int, now: float) -> list[Any]:
-        """Items to give out, in the order of the stages and of their making; read along an index alone."""
+        """Items to give out, in the order of the stages and of their making; read along an index.
+
+        What a person has written meanwhile is asked of nobody.
+        """
         rows: list[Any] = []
         for stage in stages:
             for state, since in (("leased", now), ("open", _ALWAYS)):
                 if len(rows) < most:
                     rows += self.ledger.rows(
                         "SELECT * FROM items WHERE state = ? AND stage = ? AND until <= ? "
-                        "AND EXISTS (SELECT 1 FROM wanted WHERE wanted.key = items.key) "
+                        "AND EXISTS (SELECT 1 FROM wanted WHERE wanted.key = items.key AND NOT EXISTS "
+                        "(SELECT 1 FROM texts WHERE texts.address = wanted.address)) "
                         "ORDER BY made_at LIMIT ?",
                         (state, stage, since, most - len(rows)),
                     )

@@ -153,6 +153,7 @@ def _watched(
 def _some_open(ledger: Ledger, stages: Sequence[Stage]) -> bool:
     found = ledger.row(
         f"""SELECT 1 FROM items JOIN wanted USING(key) WHERE items.state IN ('open', 'leased')
+            AND NOT EXISTS (SELECT 1 FROM texts WHERE texts.address = wanted.address)
             AND items.stage IN ({",".join("?" * len(stages))}) LIMIT 1""",
         tuple(stages),
     )
