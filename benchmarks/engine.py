@@ -1,6 +1,6 @@
 """What the annotation engine costs by itself: items a second and overhead an item at several concurrencies.
 
-    python benchmarks/engine.py [--latency 2] [--concurrency 1 8 64]
+    python benchmarks/engine.py [--latency 2] [--videos 2] [--concurrency 1 8 64]
 
 Texts come from an OpenAI-compatible server in a process of its own that answers after a fixed time. What
 exceeds the same number of bare requests, sent right afterwards with the same number of threads, is the
@@ -32,6 +32,8 @@ def videos(folder: Path, count: int) -> None:
     with av.open(str(first), "w") as container:
         stream = container.add_stream("libx264", rate=2)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        # A keyframe every two seconds, as cameras have them.
+        stream.gop_size = 4
         for shade in range(48):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), shade * 5, np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
@@ -41,14 +43,14 @@ def videos(folder: Path, count: int) -> None:
         (folder / f"film-{number}.mp4").write_bytes(first.read_bytes() + number.to_bytes(4, "big"))
 
 
-def measure(concurrency: int, latency: float, url: str) -> dict[str, float]:
+def measure(concurrency: int, videos_each: int, latency: float, url: str) -> dict[str, float]:
     from holmesvau import engine
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "films").mkdir()
-        # About as HIVAU-70k: ten clips to a video. Two rounds of summaries, and twenty of captions.
-        videos(folder / "films", 2 * concurrency)
+        # About as HIVAU-70k: ten clips to a video, so ten rounds of captions to one of summaries.
+        videos(folder / "films", videos_each * concurrency)
         served = f"endpoint:{url}#fixed"
         chosen = {
             "decouple.source": "people",
@@ -117,6 +119,7 @@ def bare(counts: list[int], concurrency: int, url: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--latency", type=float, default=2.0, help="seconds until the server answers")
+    parser.add_argument("--videos", type=int, default=2, help="videos for each request under way")
     parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -128,7 +131,7 @@ def main() -> None:
     rows = []
     try:
         for concurrency in options.concurrency:
-            rows.append(measure(concurrency, options.latency, url))
+            rows.append(measure(concurrency, options.videos, options.latency, url))
     finally:
         server.kill()
         server.wait()
