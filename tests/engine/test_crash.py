@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from holmesvau import engine
+from holmesvau.engine import desk
 
 MANY = {"decouple__clips__median": 0.6, "decouple__clips__shortest": 0.4, "gates__off": ["empty"]}
 
@@ -94,7 +95,6 @@ def test_kill_9_of_the_coordinator_loses_no_finished_item(slow_project, scribe):
 
 def test_a_lease_that_nobody_renews_is_given_to_another(make_project, scribe, monkeypatch):
     """A worker on a machine that went away: nobody can tell that its process is gone."""
-    from holmesvau.engine import desk
 
     project = make_project()
     engine.run(project, stages=("decouple",))
@@ -123,3 +123,16 @@ def test_workers_that_die_again_and_again_end_the_run_with_a_sentence(make_proje
     with pytest.raises(engine.WorkerError, match="die again and again"):
         engine.run(project, crew=Doomed())
     assert engine.run(project).status.complete == 3
+
+
+def test_taking_reads_along_an_index_however_many_items_there_are(make_project, scribe):
+    project = make_project()
+    engine.run(project, stages=("decouple",))
+    with project.ledger() as ledger:
+        asked = []
+        ledger._sql.set_trace_callback(asked.append)
+        desk.LedgerDesk(project, ledger, engine.Planner(project)).take("here:1:1:1", 2)
+        ledger._sql.set_trace_callback(None)
+        (query, *_) = [line for line in asked if "FROM items WHERE state = 'open'" in line]
+        plan = " ".join(row["detail"] for row in ledger.rows(f"EXPLAIN QUERY PLAN {query}"))
+    assert "items_next" in plan and "SCAN items" not in plan and "B-TREE" not in plan

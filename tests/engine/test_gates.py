@@ -1,5 +1,7 @@
 """The gates by themselves: what each refuses, and what it must let pass."""
 
+from dataclasses import replace
+
 import pytest
 
 from holmesvau.engine import gates
@@ -111,6 +113,13 @@ def test_summaries_that_cannot_be_used_are_refused(part, text, gate):
 )
 def test_denials_and_what_the_class_says_are_no_claims(part, text):
     assert failing(GOOD | {part: text}, ROBBED) == {}
+
+
+def test_a_judgement_may_be_worded_as_the_instruction_says():
+    prompt = "Say in a judgement: yes, an anomaly is present in the part, namely a robbery. Describe it."
+    subject = replace(ROBBED, prompt=prompt)
+    worded = GOOD | {"judgement": "Yes, an anomaly is present in the part, namely a robbery."}
+    assert failing(worded, subject) == {}
 
 
 def test_a_normal_video_that_is_called_abnormal_is_refused():

@@ -317,7 +317,7 @@ def test_an_older_ledger_is_brought_up_to_date_and_a_newer_one_refused(tmp_path,
     Ledger(path).close()
     monkeypatch.setattr(migrations, "STEPS", (*steps, "ALTER TABLE videos ADD COLUMN place TEXT"))
     with Ledger(path) as ledger:
-        assert ledger.rows("SELECT place FROM videos") == [] and ledger.rows("SELECT * FROM items") == []
+        assert ledger.rows("SELECT place FROM videos") == [] and ledger.rows("SELECT * FROM notes") == []
     monkeypatch.setattr(migrations, "STEPS", steps)
     with pytest.raises(InputError, match="newer holmesvau"):
         Ledger(path)

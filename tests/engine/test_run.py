@@ -158,6 +158,32 @@ def test_what_keeps_failing_goes_to_people_whose_word_counts(make_project, scrib
     assert report.status.stages["event"].written == 2
 
 
+def test_other_limits_judge_what_was_said_already(make_project, scribe):
+    project = make_project(gates__description_words=10, summary__tries=1)
+    report = engine.run(project)
+    assert report.status.queue["too-long"] == 3 and report.status.complete == 0
+    asked = len(scribe.asked())
+    looser = engine.open_project(project.folder, ["gates.description_words=160"])
+    report = engine.run(looser)
+    assert report.status.complete == 3 and not report.status.queue
+    assert len(scribe.asked()) == asked + 3, "only the videos' summaries, which had not been asked for"
+    assert report.status.gates["event"]["too-long"] == GateRate(3, 3)
+    report = engine.run(project)
+    assert report.status.complete == 0 and report.status.queue["too-long"] == 3
+
+
+def test_what_a_person_has_written_is_asked_of_nobody(make_project, scribe):
+    project = make_project()
+    engine.run(project, stages=("decouple",))
+    with project.ledger() as ledger:
+        (first, *others) = [text.target for text in ledger.texts("alarm") if text.target.level == "clip"]
+        ledger.write_text(first, {"caption": "A lamp in the hall shines red, and nobody is there."}, "ann")
+        assert engine.plan_only(project, ledger).stages["caption"].requests == len(others) + 4
+    report = engine.run(project)
+    assert report.status.complete == 3 and report.status.stages["caption"].written == 1
+    assert len(scribe.asked("caption")) == len(others) + 4
+
+
 def test_texts_of_people_go_stale_when_their_clips_change(make_project, scribe):
     project = make_project()
     engine.run(project)

@@ -28,6 +28,8 @@ from holmesvau.engine.writing import WriterConfig
 
 # How soon to ask again while others are still at work.
 SOON_SECONDS = 0.1
+# Later than any lease.
+_ALWAYS = 1e18
 # The stages nearest to the end come first, so that whole videos get done.
 _ORDER: tuple[Stage, ...] = ("video", "event", "caption", "decouple")
 
@@ -120,13 +122,7 @@ class LedgerDesk:
                 (provider, now),
             )
             room = min(most, writer.at_once - int(busy[0][0]))
-        rows = self.ledger.rows(
-            f"""SELECT * FROM items WHERE provider = ? AND stage IN ({",".join("?" * len(stages))})
-                AND (state = 'open' OR (state = 'leased' AND until <= ?))
-                AND EXISTS (SELECT 1 FROM wanted WHERE wanted.key = items.key)
-                ORDER BY stage = 'video' DESC, made_at, rowid LIMIT ?""",
-            (provider, *stages, now, max(1, room)),
-        )
+        rows = self._open(stages, max(1, room), now)
         if not rows:
             return [], None, ""
         if room < 1:
@@ -140,6 +136,24 @@ class LedgerDesk:
                 return jobs, wait, ""
             jobs.append(self._leased(row, owner, now))
         return jobs, None, ""
+
+    def _open(self, stages: Sequence[Stage], most: int, now: float) -> list[Any]:
+        """Items to give out, in the order of the stages and of their making; read along an index.
+
+        What a person has written meanwhile is asked of nobody.
+        """
+        rows: list[Any] = []
+        for stage in stages:
+            for state, since in (("leased", now), ("open", _ALWAYS)):
+                if len(rows) < most:
+                    rows += self.ledger.rows(
+                        "SELECT * FROM items WHERE state = ? AND stage = ? AND until <= ? "
+                        "AND EXISTS (SELECT 1 FROM wanted WHERE wanted.key = items.key AND NOT EXISTS "
+                        "(SELECT 1 FROM texts WHERE texts.address = wanted.address)) "
+                        "ORDER BY made_at LIMIT ?",
+                        (state, stage, since, most - len(rows)),
+                    )
+        return rows
 
     def _over_budget(self, row: Any) -> bool:
         budget = self.project.config.budget

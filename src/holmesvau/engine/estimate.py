@@ -90,11 +90,11 @@ def _left(project: Project, ledger: Ledger) -> _Counts:
     counts = _Counts(dict.fromkeys(STAGES, 0), dict.fromkeys(STAGES, 0))
     planned: dict[str, set[str]] = {}
     for row in ledger.rows(
-        "SELECT wanted.video, wanted.stage, wanted.address, items.state, items.tokens FROM wanted "
+        "SELECT wanted.video, wanted.stage, wanted.address, items.state, items.tokens, texts.who FROM wanted "
         "LEFT JOIN texts USING(address) JOIN items USING(key) WHERE wanted.stage != 'decouple'"
     ):
         planned.setdefault(row["video"], set()).add(row["address"])
-        if row["state"] in ("open", "leased"):
+        if row["state"] in ("open", "leased") and row["who"] is None:
             writer = project.config.writer(row["stage"])
             assert writer is not None
             counts.requests[row["stage"]] += 1

@@ -69,7 +69,7 @@ def written(
     most = 1 if writer.is_file else writer.tries
     state: _State = "done" if passed else "open" if tries < most else "people"
     _state(ledger, outcome.key, state, tries=tries, answer=answer)
-    if passed and outcome.parts is not None:
+    if passed and outcome.parts is not None and _told_apart(config.gates, outcome.parts):
         for band in likeness.bands(_whole(outcome.parts)):
             ledger.insert("likeness", {"band": band, "answer": answer, "stage": stage})
 
@@ -78,9 +78,9 @@ def _new(ledger: Ledger, config: GatesConfig, outcome: Written, stage: str) -> V
     """Whether the same was not said of another place already."""
     assert outcome.parts is not None
     text = _whole(outcome.parts)
-    bands = likeness.bands(text)
-    if len(words(text)) < config.near_duplicate_words or not bands:
+    if not _told_apart(config, outcome.parts):
         return Verdict("near-duplicate", True)
+    bands = likeness.bands(text)
     rows = ledger.rows(
         f"""SELECT DISTINCT answers.parts, items.payload FROM likeness
             JOIN answers ON answers.id = likeness.answer JOIN items ON items.key = answers.key
@@ -146,12 +146,18 @@ def go_on(ledger: Ledger, planner: Planner, key: str) -> None:
     rows = ledger.rows("SELECT DISTINCT video, stage FROM wanted WHERE key = ?", (key,))
     for row in rows:
         left = ledger.row(
-            "SELECT 1 FROM wanted JOIN items USING(key) WHERE video = ? AND wanted.stage = ? "
+            "SELECT 1 FROM wanted JOIN items USING(key) WHERE wanted.video = ? AND wanted.stage = ? "
+            "AND NOT EXISTS (SELECT 1 FROM texts WHERE texts.address = wanted.address) "
             "AND state IN ('open', 'leased') LIMIT 1",
             (row["video"], row["stage"]),
         )
         if left is None:
             planner.advance(ledger, row["video"])
+
+
+def _told_apart(config: GatesConfig, parts: Mapping[str, str]) -> bool:
+    """Whether a text is long enough to be compared with others, and is to be."""
+    return "near-duplicate" not in config.off and len(words(_whole(parts))) >= config.near_duplicate_words
 
 
 def _whole(parts: Mapping[str, str]) -> str:

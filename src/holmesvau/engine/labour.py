@@ -7,8 +7,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from queue import Empty, SimpleQueue
 
 from holmesvau import registry
 from holmesvau.ats.features import Features
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 # So many failures in a row without a success, and the provider is taken to be at fault, not the items.
 PATIENCE = 3
-# How often a worker with work under way looks for more.
-_LOOK_SECONDS = 0.5
 
 
 class Labour:
@@ -69,23 +68,24 @@ class Labour:
         return self._reason
 
     def _work(self, pool: ThreadPoolExecutor, most: int) -> None:
-        busy: set[Future[None]] = set()
+        ended: SimpleQueue[Future[None]] = SimpleQueue()
+        busy = 0
         while True:
-            rest: float | None = _LOOK_SECONDS
-            if len(busy) < most and not self._stop.is_set():
-                taken = self._desk.take(self._owner, most - len(busy))
-                busy |= {pool.submit(self._do, job) for job in taken.jobs}
+            rest: float | None = None
+            if busy < most and not self._stop.is_set():
+                taken = self._desk.take(self._owner, most - busy)
+                for job in taken.jobs:
+                    pool.submit(self._do, job).add_done_callback(ended.put)
+                busy += len(taken.jobs)
                 self._reason = self._reason or taken.reason
-                rest = 0.0 if len(taken.jobs) and len(busy) < most else taken.wait
-            if not busy:
-                if rest is None or self._stop.is_set():
-                    return
+                # Where some were given, there may be more.
+                rest = 0.0 if taken.jobs and busy < most else taken.wait
+            if busy:
+                busy -= _gone(ended, None if busy == most or self._stop.is_set() else rest)
+            elif rest is None or self._stop.is_set():
+                return
+            else:
                 self._stop.wait(rest)
-                continue
-            done, busy = wait(busy, timeout=None if len(busy) == most else rest or _LOOK_SECONDS,
-                              return_when=FIRST_COMPLETED)  # fmt: skip
-            for future in done:
-                future.result()
 
     def _do(self, job: Job) -> None:
         try:
@@ -137,6 +137,19 @@ class Labour:
     def _beat(self, ended: threading.Event) -> None:
         while not ended.wait(LEASE_SECONDS / 4):
             self._desk.renew(self._owner)
+
+
+def _gone(ended: SimpleQueue[Future[None]], rest: float | None) -> int:
+    """How many have ended; waits for the first at most `rest` seconds, with None as long as it takes."""
+    try:
+        ended.get(timeout=rest)
+    except Empty:
+        return 0
+    more = 0
+    while not ended.empty():
+        ended.get()
+        more += 1
+    return 1 + more
 
 
 @cache

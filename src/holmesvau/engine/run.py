@@ -7,6 +7,7 @@ in hand and end; when a worker is killed, its items are given to another. What w
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from holmesvau.engine.export import Dataset, write_dataset
 from holmesvau.engine.ledger import STAGES, Ledger, Stage
 from holmesvau.engine.plan import Planner
 from holmesvau.engine.project import Project
+from holmesvau.engine.rejudging import rejudge
 from holmesvau.engine.status import Status, status
 from holmesvau.errors import HolmesError
 from holmesvau.hivau.problems import Problem
@@ -29,6 +31,8 @@ Progress = Callable[[str, float, float | None], None]
 # Workers that die are replaced, so many for each: what kills them may be an item.
 _REPLACED = 3
 _WATCH_SECONDS = 0.3
+# Counting a large ledger takes a moment.
+_TELL_SECONDS = 2.0
 
 
 class WorkerError(HolmesError):
@@ -100,6 +104,7 @@ def prepare(project: Project, ledger: Ledger, planner: Planner) -> None:
     planner.note_prompts(ledger)
     desk.release()
     desk.reopen()
+    rejudge(ledger, project.config)
     for video in ledger.videos():
         planner.advance(ledger, video.name)
 
@@ -116,7 +121,7 @@ def _watched(
     """Start workers and wait for their end; why something is left undone."""
     order = Order(folder=str(project.folder), overrides=project.overrides, stages=tuple(stages))
     reasons: list[str] = []
-    died = 0
+    died, tell_at = 0, 0.0
     working: set[str] = set()
     try:
         working |= {crew.start(order) for _ in range(project.config.workers)}
@@ -135,8 +140,9 @@ def _watched(
                             "run with workers=1 and -v to see why, or with more memory."
                         )
                     working.add(crew.start(order))
-            if progress is not None:
+            if progress is not None and time.monotonic() >= tell_at:
                 _tell(desk.ledger, stages, progress)
+                tell_at = time.monotonic() + _TELL_SECONDS
     finally:
         crew.stop()
         for owner in working:
@@ -147,6 +153,7 @@ def _watched(
 def _some_open(ledger: Ledger, stages: Sequence[Stage]) -> bool:
     found = ledger.row(
         f"""SELECT 1 FROM items JOIN wanted USING(key) WHERE items.state IN ('open', 'leased')
+            AND NOT EXISTS (SELECT 1 FROM texts WHERE texts.address = wanted.address)
             AND items.stage IN ({",".join("?" * len(stages))}) LIMIT 1""",
         tuple(stages),
     )

@@ -134,7 +134,7 @@ def _gates(ledger: Ledger, stage: str) -> dict[str, GateRate]:
     rows = ledger.rows(
         "SELECT gate, count(*) AS judged, sum(passed) AS passed FROM verdicts "
         "JOIN answers ON answers.id = verdicts.answer JOIN items ON items.key = answers.key "
-        "WHERE items.stage = ? GROUP BY gate",
+        "WHERE items.stage = ? AND items.key IN (SELECT key FROM wanted) GROUP BY gate",
         (stage,),
     )
     found = {row["gate"]: GateRate(row["judged"], row["passed"]) for row in rows}
@@ -144,7 +144,7 @@ def _gates(ledger: Ledger, stage: str) -> dict[str, GateRate]:
 def _texts(ledger: Ledger, stage: str) -> TextRate:
     rows = ledger.rows(
         "SELECT state, tries, count(*) AS number FROM items WHERE stage = ? AND tries > 0 "
-        "GROUP BY state, tries",
+        "AND key IN (SELECT key FROM wanted) GROUP BY state, tries",
         (stage,),
     )
     return TextRate(

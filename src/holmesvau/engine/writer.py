@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -67,16 +68,7 @@ class Writer:
             seed=job.tries,
         )
         reply = self.provider.write(request)
-        subject = Subject(
-            level=level,
-            span=span,
-            language=payload["language"],
-            labels=labels,
-            normal=normal,
-            # A file's summaries were not made from these captions.
-            sources=() if settings.is_file else tuple(payload["sources"]),
-            prompt=job.template,
-        )
+        subject = subject_of(payload, job.template, from_file=settings.is_file)
         parts, verdicts = judged(reply.text, subject, self.config)
         return Written(
             key=job.key,
@@ -98,6 +90,19 @@ class Writer:
             )
 
         return look
+
+
+def subject_of(payload: Mapping[str, Any], template: str, *, from_file: bool = False) -> Subject:
+    """What the text of a job is about; a file's summaries were not made from these captions."""
+    return Subject(
+        level=payload["level"],
+        span=Span(*payload["span"]),
+        language=payload["language"],
+        labels=tuple(payload["labels"]),
+        normal=bool(payload["normal"]),
+        sources=() if from_file else tuple(payload["sources"]),
+        prompt=template,
+    )
 
 
 def judged(text: str, subject: Subject, config: ProjectConfig) -> tuple[dict[str, str] | None, list[Verdict]]:

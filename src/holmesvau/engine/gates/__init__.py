@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holmesvau.engine.gates.config import GATES, Gate, GatesConfig, Verdict
+from holmesvau.engine.gates.config import GATES, GATES_VERSION, Gate, GatesConfig, Verdict
 from holmesvau.engine.gates.judging import Subject, judge
 
-__all__ = ["GATES", "Gate", "GatesConfig", "Subject", "Verdict", "judge"]
+__all__ = ["GATES", "GATES_VERSION", "Gate", "GatesConfig", "Subject", "Verdict", "judge"]

@@ -12,6 +12,8 @@ Gate = Literal[
     "near-duplicate",
 ]  # fmt: skip
 GATES: tuple[Gate, ...] = get_args(Gate)
+# Raised when a gate judges otherwise than before: answers are then judged anew.
+GATES_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,7 +77,8 @@ def _copied(parts: Mapping[str, str], subject: Subject, config: GatesConfig) -> 
     ours = runs(subject.prompt, 6)
     for part, text in parts.items():
         said = runs(text, 6)
-        if ours and said and len(said & ours) / len(said) > config.copied:
+        # How a judgement is to be worded is what the instruction says.
+        if part != "judgement" and ours and said and len(said & ours) / len(said) > config.copied:
             yield f"The {part} repeats the instruction instead of following it."
     if len(set(map(_plain, parts.values()))) < len(parts):
         yield "Two of its parts are the same."

@@ -20,6 +20,10 @@ _LISTS = {
     "nl": "de het een en van in is op te dat met voor niet zijn aan er door wordt ze hij",
 }
 _SMALL = {code: frozenset(listed.split()) for code, listed in _LISTS.items()}
+_LANGUAGES_OF = {
+    word: tuple(code for code, small in _SMALL.items() if word in small)
+    for word in frozenset().union(*_SMALL.values())
+}
 _SCRIPTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_SMALL, ("LATIN",)),
     "zh": ("CJK",),
@@ -66,8 +70,8 @@ def _other_words(text: str, language: str) -> str:
     found = words(text)
     if language not in _SMALL or len(found) < _LEAST_WORDS:
         return ""
-    shares = {code: sum(word in small for word in found) for code, small in _SMALL.items()}
-    best = max(shares, key=lambda code: (shares[code], code == language))
+    shares = Counter(code for word in found for code in _LANGUAGES_OF.get(word, ()))
+    best = max(_SMALL, key=lambda code: (shares[code], code == language))
     if best != language and shares[best] >= 2 * max(1, shares[language]):
         return f"It is written in {NAMES[best]} and should be in {NAMES[language]}."
     if shares[language] == 0 and len(found) >= 2 * _LEAST_WORDS:

@@ -77,7 +77,18 @@ CREATE TABLE spent(
     requests INTEGER NOT NULL DEFAULT 0, ready_at REAL NOT NULL DEFAULT 0);
 """
 
-STEPS = (_PEOPLE, _WORK)
+# What the ledger was last worked on with.
+_NOTES = """
+CREATE TABLE notes(name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+# The next items to do, however many there are.
+_NEXT = """
+DROP INDEX items_state;
+CREATE INDEX items_next ON items(state, stage, made_at);
+"""
+
+STEPS = (_PEOPLE, _WORK, _NOTES, _NEXT)
 
 
 def apply(connection: sqlite3.Connection) -> int:
