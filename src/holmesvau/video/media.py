@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -152,12 +153,12 @@ class MediaFile:
     ) -> StretchReader | None:
         """The chosen frames from keyframe to keyframe; None for a file whose frames must be counted.
 
-        One decoder thread unless told otherwise: several cost the processor half as much again, and the
-        other cores have features to compute.
+        A quarter of the cores decode unless told otherwise: several threads cost the processor half as much
+        again as one, and the other cores have features to compute.
         """
         if self.index is None:
             return None
-        index, threads = self.index, self._threads or 1
+        index, threads = self.index, self._threads or max(1, (os.cpu_count() or 1) // 4)
         wanted = choice.ranks(self.seconds, None)
         return StretchReader(
             index,

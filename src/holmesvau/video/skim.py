@@ -161,11 +161,12 @@ def gathered(
     decoded: Callable[[], int],
     patience: float | None = None,
 ) -> Iterator[Skimmed]:
-    """Dense frames in stretches with at most `batch_size` to look at, and at most `BLOCK` in all.
+    """Dense frames in stretches with at most `batch_size` to look at, and not many more in all.
 
     With `patience` a stretch ends when its first frame is so many seconds older than its last.
     """
     width, height = converter.size
+    longest = max(BLOCK, batch_size)
     index: list[int] = []
     seconds: list[float] = []
     source: list[int] = []
@@ -185,7 +186,7 @@ def gathered(
         seconds.append(time)
         source.append(len(rows) - 1)
         late = patience is not None and time - seconds[0] >= patience
-        if len(rows) == batch_size or len(index) == BLOCK or late:
+        if len(rows) == batch_size or len(index) == longest or late:
             yield part()
             index, seconds, source, rows = [], [], [], []
             frames = np.empty((batch_size, height, width, 3), np.uint8)
