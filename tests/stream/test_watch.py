@@ -339,6 +339,7 @@ def started(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
+@pytest.mark.timeout(400)
 def test_command_that_is_killed_in_an_alarm_tells_its_end_the_next_time(
     tmp_path: Path, fire: Path, receiver: Receiver
 ) -> None:
