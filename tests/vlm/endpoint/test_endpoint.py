@@ -360,3 +360,32 @@ def test_certificates_are_checked(tmp_path: Path, frames: FrameBatch) -> None:
         ask(model, frames)
     worker.join(5)
     listening.close()
+
+
+SCHEMA = {"type": "object", "properties": {"what": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("mood", ["well", "whole", "unmarked"])
+def test_a_completion_is_whole_whether_or_not_the_server_streams(moody, endpoint, frames, mood):
+    moody.expect(mood)
+    model = endpoint()
+    found = model.complete(model.encode(frames), "What happens?", schema=SCHEMA)
+    assert (found.text, found.cut) == (TEXT, mood == "unmarked")
+    body = moody.asked()["body"]
+    assert body["stream"] is False and body["response_format"]["json_schema"]["schema"] == SCHEMA
+
+
+def test_a_completion_counts_tokens_and_names_the_model(moody, endpoint, frames):
+    usage = '"usage":{"prompt_tokens":7,"completion_tokens":3},"model":"m-1"'
+    moody.expect(f'odd-json:{{"choices":[{{"message":{{"content":"Fire."}}}}],{usage}}}')
+    model = endpoint()
+    found = model.complete(model.encode(frames), "What happens?")
+    assert (found.text, found.tokens_in, found.tokens_out, found.model) == ("Fire.", 7, 3, "m-1")
+    assert "response_format" not in moody.asked()["body"]
+
+
+@pytest.mark.parametrize("mood", ["cut:2", "clean-cut:2", "status:503"])
+def test_a_completion_that_breaks_off_is_asked_for_again(moody, endpoint, frames, mood):
+    moody.expect(mood, "whole")
+    model = endpoint()
+    assert model.complete(model.encode(frames), "What happens?").text == TEXT and moody.requests() == 2

@@ -8,7 +8,7 @@ from typing import Any
 
 from holmesvau.vlm import prompts
 from holmesvau.vlm.endpoint.clock import Unanswered
-from holmesvau.vlm.endpoint.wire import TEMPORARY, Refused, complaint
+from holmesvau.vlm.endpoint.wire import DONE, TEMPORARY, Refused, complaint
 from holmesvau.vlm.protocol import History
 
 
@@ -79,18 +79,31 @@ class Completion:
     cut: bool
 
 
-def completion(event: Any, clean: Callable[[str], str]) -> Completion:
-    """The answer in the one value of a reply that is not streamed.
+def completion(events: Iterator[Any], clean: Callable[[str], str]) -> Completion:
+    """The answer in the values of a reply: one, or the pieces of a server that streams all the same.
 
     Raises:
-        Unanswered, Refused: as `words`.
+        Unanswered, Refused: as `words`, and `Unanswered` where it breaks off.
     """
-    text, _ = words(event, clean)
-    usage = event.get("usage") or {}
+    text, model, whole, cut = "", "", False, False
+    usage: dict[str, Any] = {}
+    for event in events:
+        if event is DONE:
+            whole = True
+            break
+        piece, ended = words(event, clean)
+        text += piece
+        model = str(event.get("model") or model)
+        usage = event.get("usage") or usage
+        choices = event["choices"]
+        # Not all servers say why a whole message has ended.
+        whole = whole or ended or bool(choices and choices[0].get("message"))
+        cut = cut or bool(choices and choices[0].get("finish_reason") == "length")
+    if not whole:
+        raise Unanswered("breaks off its answer")
     counts = [usage.get(key) for key in ("prompt_tokens", "completion_tokens")]
     tokens_in, tokens_out = (count if isinstance(count, int) else None for count in counts)
-    ended = event["choices"][0].get("finish_reason") if event["choices"] else None
-    return Completion(text.strip(), tokens_in, tokens_out, str(event.get("model") or ""), ended == "length")
+    return Completion(text.strip(), tokens_in, tokens_out, model, cut)
 
 
 def trimmed(pieces: Iterator[str]) -> Iterator[str]:

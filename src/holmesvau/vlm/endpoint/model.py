@@ -159,7 +159,7 @@ class Endpoint:
 
         def ask(end: float) -> chat.Completion:
             events = self._wire.events("/chat/completions", body, Clock(self.config.limits, end))
-            return chat.completion(next(events), self._wire.clean)
+            return chat.completion(events, self._wire.clean)
 
         return self._attempts.result(ask)
 
