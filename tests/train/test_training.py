@@ -153,8 +153,11 @@ def test_familiarity_is_kept_beside_the_scorer_and_knows_noise(smoke, scanned):
     for folder in (result.best, result.last):
         familiarity = Familiarity.load(folder / "familiarity.safetensors")
         assert familiarity.limit == pytest.approx(result.familiarity_limit, rel=1e-6)
+    # The limit is set on each kind of scene by all others: further off than the videos are.
     distances = sorted(familiarity.distance(features.pooled) for _, features, _ in scanned)
-    assert np.allclose(distances, familiarity.video_distances, rtol=1e-4)
+    assert len(familiarity.video_distances) == len(distances)
+    assert np.quantile(distances, 0.9) < familiarity.limit
+    assert np.mean(familiarity.video_distances) > np.mean(distances)
     unlike = np.random.default_rng(0).uniform(0, 6, scanned[0][1].pooled.shape).astype(np.float32)
     assert not familiarity.is_familiar(unlike)
 

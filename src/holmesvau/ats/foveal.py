@@ -57,10 +57,6 @@ class FovealEncoder:
                 f"The encoder wants uint8 frames [B, H, W, 3], got {frames.dtype} {list(frames.shape)}."
             )
         trace = fovea.thumbnails(frames)
-        if not len(frames):
-            return Encoded(
-                np.empty((0, self.width), np.float16), np.empty((0, *self.cells_shape), np.float16), trace
-            )
         known = trace if before is None else np.concatenate([before, trace])
         first = len(known) - len(trace)
         aspect = frames.shape[2] / frames.shape[1]
@@ -69,8 +65,8 @@ class FovealEncoder:
             for i in range(first, len(known))
         ]
         views, cells = self._looked(frames, [glance.windows for glance in glances])
-        numbers = np.stack([glance.numbers for glance in glances]).astype(np.float16)
-        return Encoded(np.concatenate([views.reshape(len(frames), -1), numbers], axis=1), cells, trace)
+        numbers = np.array([glance.numbers for glance in glances], np.float16).reshape(-1, fovea.MOTION)
+        return Encoded(np.concatenate([views.reshape(len(frames), VIEWS * CHANNELS), numbers], axis=1), cells, trace)
 
     def views(self, frames: npt.NDArray[np.uint8], numbers: npt.NDArray[np.floating]) -> HalfArray:
         """`[B, V, 1280]`: the whole of each frame and the windows that `numbers[B, S]` name.
@@ -84,6 +80,8 @@ class FovealEncoder:
         self, frames: npt.NDArray[np.uint8], windows: Sequence[Sequence[fovea.Window]]
     ) -> tuple[HalfArray, HalfArray]:
         """Views `[B, V, 1280]` and the signatures of the whole."""
+        if not len(frames):
+            return np.empty((0, VIEWS, CHANNELS), np.float16), np.empty((0, *self.cells_shape), np.float16)
         wholes = np.empty((len(frames), PIXELS, PIXELS, 3), np.uint8)
         closes = np.empty((len(frames), fovea.WINDOWS, CLOSE, CLOSE, 3), np.uint8)
         for row, (frame, found) in enumerate(zip(frames, windows, strict=True)):

@@ -134,6 +134,6 @@ def _exact(root: Path, split: str) -> Exact:
                 for i in truth.intervals
             )
     return {
-        name: (of["events"], of["hard_negatives"], str(records[name]["scene"]))
+        name: (of["events"], of["hard_negatives"], str(records[name].get("scene", "")))
         for name, of in stretches.items()
     }

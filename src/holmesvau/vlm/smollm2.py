@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import importlib.util
 import logging
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -79,9 +80,12 @@ def _kept() -> Path | None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Of several processes that begin at once, one unpacks it and the others wait.
-        with target.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
             return target if _is_whole(target) else _unpacked(path, target)
+        finally:
+            os.close(folder)
     except OSError as error:
         # A full or read-only disk only costs the time to convert again.
         log.warning("%s: the converted language model cannot be kept (%s)", target, error)

@@ -20,7 +20,7 @@ from holmesvau.train.instruct.examples import Example, FramesOfScan, gather, row
 from holmesvau.train.instruct.pictures import FreshPictures, KeptPictures
 from holmesvau.train.instruct.trainable import Prepared
 from holmesvau.train.instruct.wording import Wording
-from holmesvau.types import FrameBatch, Span
+from holmesvau.types import FrameBatch, IndexArray, Span
 from holmesvau.vlm.protocol import GenerationOptions
 
 
@@ -105,6 +105,9 @@ class Brightness:
 
     def prepare(self, frames: FrameBatch, dense: Features | None) -> Prepared:
         return {"seen": frames.frames.mean((1, 2, 3)).astype(np.float16)}
+
+    def known(self, index: IndexArray, dense: Features | None) -> Prepared | None:
+        return None
 
 
 def test_kept_pictures_are_decoded_once_and_are_the_fresh_ones(

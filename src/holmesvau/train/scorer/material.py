@@ -112,14 +112,18 @@ def _described(train: list[Example], val: list[Example], config: ScorerTraining)
     directions = config.familiarity_directions
     leading = _FOVEAL_FEATURES if config.encoder == FovealEncoder.name else None
     whole = Familiarity.fit(frames_of(train, DESCRIBING_FRAMES), directions, leading=leading)
-    scenes = sorted({example.video.scene for example in train} - {""})
-    if len(scenes) < 2:
+    scenes = {example.video.scene for example in train}
+    if len(scenes) < 2 or "" in scenes:
         return whole.calibrated(np.asarray(e.features.pooled, np.float32) for e in val)
     distances = []
-    for scene in scenes:
-        left_out = [example for example in val if example.video.scene == scene and len(example)]
-        if left_out:
-            others = [example for example in train if example.video.scene != scene]
+    for scene in sorted({example.video.scene for example in val}):
+        others = [example for example in train if example.video.scene != scene]
+        known = whole
+        if len(others) < len(train):
             known = Familiarity.fit(frames_of(others, LEFT_OUT_FRAMES), directions, leading=leading)
-            distances += [known.distance(np.asarray(e.features.pooled, np.float32)) for e in left_out]
+        distances += [
+            known.distance(np.asarray(example.features.pooled, np.float32))
+            for example in val
+            if example.video.scene == scene and len(example)
+        ]
     return whole.limited(distances)
