@@ -66,7 +66,8 @@ class FovealEncoder:
         ]
         views, cells = self._looked(frames, [glance.windows for glance in glances])
         numbers = np.array([glance.numbers for glance in glances], np.float16).reshape(-1, fovea.MOTION)
-        return Encoded(np.concatenate([views.reshape(len(frames), VIEWS * CHANNELS), numbers], axis=1), cells, trace)
+        flat = views.reshape(len(frames), VIEWS * CHANNELS)
+        return Encoded(np.concatenate([flat, numbers], axis=1), cells, trace)
 
     def views(self, frames: npt.NDArray[np.uint8], numbers: npt.NDArray[np.floating]) -> HalfArray:
         """`[B, V, 1280]`: the whole of each frame and the windows that `numbers[B, S]` name.
