@@ -42,7 +42,7 @@ class UrDmuScorer:
     def __init__(self, path: str | Path, *, device: str | torch.device = "cpu") -> None:
         self.path = Path(path)
         state = _read_state(self.path)
-        head, looking = _taken(state, PREFIX), _taken(state, LOOKING)
+        head, looking = taken(state, PREFIX), taken(state, LOOKING)
         kernel = state.get("embedding.conv_1.0.weight")
         if kernel is None or kernel.ndim != 3:
             raise ModelError(
@@ -149,7 +149,7 @@ class UrDmuScorer:
             )
 
 
-def _taken(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def taken(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """What stands under a prefix, taken out of `state`."""
     return {name.removeprefix(prefix): state.pop(name) for name in list(state) if name.startswith(prefix)}
 

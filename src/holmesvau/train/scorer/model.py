@@ -15,6 +15,7 @@ from holmesvau.ats.classes import PREFIX, ClassHead
 from holmesvau.ats.looking import PREFIX as LOOKING
 from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import CHANNELS, UrDmu, UrDmuOutputs
+from holmesvau.ats.urdmu_scorer import taken
 from holmesvau.train.scorer.examples import Batch
 
 _CONVOLUTION = "embedding.conv_1.0."
@@ -91,11 +92,8 @@ class Reader:
     """Scores and classes by plain weights, as `UrDmuScorer` will give them."""
 
     def __init__(self, weights: dict[str, Tensor], num_classes: int, device: str) -> None:
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
-
-        head, looking = under(PREFIX), under(LOOKING)
-        rest = {name: w for name, w in weights.items() if not name.startswith((PREFIX, LOOKING))}
+        rest = dict(weights)
+        head, looking = taken(rest, PREFIX), taken(rest, LOOKING)
         self._network = UrDmu(rest[_CONVOLUTION + "weight"].shape[1])
         self._network.load_state_dict(rest)
         self._head = ClassHead(num_classes) if head else None
