@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 
 from holmesvau.ats.classes import ClassHead, ClassNames
 from holmesvau.ats.features import Features
-from holmesvau.ats.urdmu import WINDOW, UrDmuScorer
+from holmesvau.ats.foveal import FovealEncoder
+from holmesvau.ats.urdmu import CHANNELS, WINDOW, UrDmuScorer
 from holmesvau.errors import InputError, ModelError
 from holmesvau.train.recipes import load
 from holmesvau.train.scorer import losses
@@ -90,6 +91,32 @@ def test_a_head_without_names_and_a_scorer_without_a_head_say_so(learnt, tmp_pat
     assert scorer.class_names is None
     with pytest.raises(ModelError, match="without a class head"):
         scorer.classify(features_of(np.zeros((3, 24))))
+
+
+def test_views_are_looked_at_as_learnt_whatever_stands_behind_a_video(tmp_path):
+    torch.manual_seed(4)
+    width = FovealEncoder.width
+    tokens = 3 * torch.rand(20, width)
+    learning = LearningScorer(
+        tokens.mean(0), tokens.std(0), num_classes=len(NAMES), dropout=0.3, looks=True
+    ).eval()
+    path = tmp_path / "looking.safetensors"
+    save_file(learning.plain(), path, metadata=NAMES.to_metadata())
+    features = features_of(tokens[:12].numpy())
+    scorer = UrDmuScorer(path)
+    assert scorer.input_width == width
+    alone = torch.from_numpy(features.pooled).float()
+    scores, logarithms = Reader(learning.plain(), len(NAMES), "cpu")(alone)
+    assert np.allclose(scorer.score(features), scores.numpy(), atol=1e-6)
+    assert np.allclose(scorer.classify(features)[1], logarithms.exp().numpy(), atol=1e-5)
+    # Beside a longer video the frames behind its end are zeros, which Looking makes something of.
+    mask = torch.ones(2, 20, dtype=torch.bool)
+    mask[0, 12:] = False
+    padded = torch.stack([torch.cat([alone, torch.zeros(8, width)]), tokens])
+    batch = Batch(padded, mask, mask.float(), mask.long(), torch.tensor([True, False]))
+    with torch.no_grad():
+        _, logits = learning(batch, torch.zeros(2, 20, CHANNELS))
+    assert np.allclose(logits[0, :12].log_softmax(-1).numpy(), logarithms.numpy(), atol=1e-4)
 
 
 def test_gradients_reach_every_weight(learnt):
