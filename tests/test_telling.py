@@ -67,6 +67,10 @@ class Asked:
         self.questions += [(len(visual), question) for question in questions]
         return self.model.answer_many(visual, questions, **options)
 
+    def answer_each(self, asked, **options):
+        self.questions += [(len(visual), question) for visual, question in asked]
+        return self.model.answer_each(asked, **options)
+
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory) -> Path:
@@ -120,6 +124,26 @@ def test_every_level_is_told_from_the_one_below(told) -> None:
     (question,) = [q for _, q in asked.questions if q.endswith("What burns?")]
     assert NOTES in question and report.answers[0].question == "What burns?"
     assert report.model["used"]["calls"] == len(asked.questions)
+
+
+class OneByOne:
+    """The same model without a way to ask about several events together."""
+
+    def __init__(self, model) -> None:
+        self.model = model
+
+    def __getattr__(self, name: str):
+        if name == "answer_each":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+
+def test_told_together_events_have_the_words_they_have_one_by_one(told, model, video) -> None:
+    _, _, together = told
+    alone = pipeline(OneByOne(model)).watch(video, questions=("What burns?",))
+    assert alone.events == together.events and alone.summary == together.summary
+    assert alone.model["used"]["calls"] == together.model["used"]["calls"]
+    assert alone.model["used"]["answer_tokens"] == together.model["used"]["answer_tokens"]
 
 
 def test_a_long_event_is_told_from_clips_that_were_looked_at_by_themselves(told) -> None:

@@ -17,7 +17,7 @@ from holmesvau.ats.features import Features
 from holmesvau.ats.guarded import Trust
 from holmesvau.ats.samplers import sample_curve
 from holmesvau.errors import InputError
-from holmesvau.metered import Budget, BudgetSpent
+from holmesvau.metered import Budget, BudgetSpent, Metered
 from holmesvau.types import AnomalyCurve, Clip, FrameBatch, IndexArray, Span, Summary
 from holmesvau.vlm import prompts
 from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel, VisualTokens, join
@@ -177,6 +177,36 @@ def explain(
     return Summary(judgement, description, analysis), verdict.label or ""
 
 
+def explain_each(
+    model: Metered,
+    shown: Sequence[tuple[VisualTokens, Sequence[Span]]],
+    options: GenerationOptions | None = None,
+) -> list[tuple[Summary, str, tuple[Clip, ...]]]:
+    """`explain` and `caption_clips` of many events in two rounds, for a model that is asked `together`.
+
+    Each event is what is seen of it and the clips that want a caption.
+    """
+    questions = prompts.QUESTIONS["event"]
+    asked: list[tuple[VisualTokens, str]] = []
+    for visual, spans in shown:
+        asked += [(visual, questions["judgement"]), (visual, questions["description"])]
+        asked += [(_of_clip(visual, span), prompts.QUESTIONS["clip"]["caption"]) for span in spans]
+    answers = iter(model.answer_each(asked, options=options))
+    first = [(next(answers), next(answers), [next(answers) for _ in spans]) for _, spans in shown]
+    verdicts = [prompts.parse_judgement(judgement) for judgement, _, _ in first]
+    odd = [place for place, verdict in enumerate(verdicts) if verdict.is_anomalous is not False]
+    why = [(shown[place][0], questions["analysis"]) for place in odd]
+    analyses = dict(zip(odd, model.answer_each(why, options=options) if why else (), strict=True))
+    return [
+        (
+            Summary(judgement, description, analyses.get(place, "")),
+            (verdicts[place].label or "") if place in analyses else "",
+            tuple(Clip(span, caption) for span, caption in zip(shown[place][1], captions, strict=True)),
+        )
+        for place, (judgement, description, captions) in enumerate(first)
+    ]
+
+
 def unseen(model: VisionLanguageModel) -> VisualTokens:
     """No frames at all, for a question about what was written."""
     nothing = np.empty(0, dtype=np.int64)
@@ -202,15 +232,20 @@ def caption_clips(
     """
     clips: list[Clip] = []
     for span in spans:
-        inside = np.flatnonzero((visual.seconds >= span.start) & (visual.seconds < span.end)).tolist()
-        middle = (span.start + span.end) / 2
-        rows = inside or [int(np.argmin(np.abs(visual.seconds - middle)))]
+        question = prompts.QUESTIONS["clip"]["caption"]
         try:
-            caption = model.answer(visual.select(rows), prompts.QUESTIONS["clip"]["caption"], options=options)
+            caption = model.answer(_of_clip(visual, span), question, options=options)
         except BudgetSpent:
             break
         clips.append(Clip(span, caption))
     return tuple(clips)
+
+
+def _of_clip(visual: VisualTokens, span: Span) -> VisualTokens:
+    """The frames of an event that lie in a clip of it, or the nearest one."""
+    inside = np.flatnonzero((visual.seconds >= span.start) & (visual.seconds < span.end)).tolist()
+    middle = (span.start + span.end) / 2
+    return visual.select(inside or [int(np.argmin(np.abs(visual.seconds - middle)))])
 
 
 def unfamiliar(trust: Trust, model: str, *, withheld: bool) -> str:

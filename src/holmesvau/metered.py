@@ -17,7 +17,13 @@ from holmesvau.ats.features import Features
 from holmesvau.errors import ConfigError, ModelDownError
 from holmesvau.types import FrameBatch, IndexArray
 from holmesvau.vlm.prompts import unmarked
-from holmesvau.vlm.protocol import GenerationOptions, History, VisionLanguageModel, VisualTokens
+from holmesvau.vlm.protocol import (
+    AnswersTogether,
+    GenerationOptions,
+    History,
+    VisionLanguageModel,
+    VisualTokens,
+)
 
 # An answer is not begun with room for less than the longest so far, or this many tokens before there is one.
 FIRST_ANSWER_TOKENS = 64
@@ -96,6 +102,14 @@ class Metered:
         }
         return {**self._model.info(), "used": used}
 
+    @property
+    def together(self) -> bool:
+        """Whether questions about different frames may be asked together.
+
+        With a budget they are asked one after another: what was paid for must not be lost.
+        """
+        return self._budget == Budget() and isinstance(self._model, AnswersTogether)
+
     @contextmanager
     def within(self, share: float) -> Iterator[None]:
         """Nothing is begun in the `with` block that this share of the whole budget does not pay for."""
@@ -155,6 +169,18 @@ class Metered:
         fitting = self._begin(kind, prompt, len(questions), options)
         with self._timed(kind):
             texts = self._model.answer_many(visual, questions, options=fitting)
+        return self._counted(texts)
+
+    def answer_each(
+        self, asked: Sequence[tuple[VisualTokens, str]], *, options: GenerationOptions | None = None
+    ) -> list[str]:
+        """Answers to questions about frames of their own, for a model and a budget that are `together`."""
+        assert isinstance(self._model, AnswersTogether)
+        prompt = sum(self.prompt_tokens(question, len(visual)) for visual, question in asked)
+        kind = ("each", len(asked))
+        fitting = self._begin(kind, prompt, len(asked), options)
+        with self._timed(kind):
+            texts = self._model.answer_each(asked, options=fitting)
         return self._counted(texts)
 
     def stream(

@@ -15,7 +15,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from holmesvau import composed
 from holmesvau.ats.features import Progress
-from holmesvau.describe import DescribeConfig, caption_clips, clip_spans, explain, unseen
+from holmesvau.describe import DescribeConfig, caption_clips, clip_spans, explain, explain_each, unseen
 from holmesvau.errors import ModelDownError
 from holmesvau.metered import Budget, BudgetSpent, Metered
 from holmesvau.notes import Note, below, for_question, in_one, of_chapter, of_clip, of_event, strongest
@@ -26,6 +26,8 @@ from holmesvau.vlm.protocol import GenerationOptions, VisualTokens
 # From this many seconds on, an event is more than its frames show: its clips are looked at by themselves, and
 # told before it is.
 LONG_EVENT_SECONDS = 60.0
+# Events that a model tells of together, where it can: what it has said of them stays if it then goes away.
+EVENTS_TOGETHER = 8
 
 # How far each level may use up a budget, as parts of the whole; what one leaves is there for the next.
 EVENTS_PART, CHAPTERS_PART, VIDEO_PART, QUESTION_PART = 6.0, 2.0, 1.5, 0.5
@@ -121,6 +123,8 @@ class Telling:
         """
         captions = self.config.granularity == "clip"
         limited = self.config.budget != Budget()
+        if self.model.together:
+            chosen = self._tell_together(events, chosen, captions)
         for place, number in enumerate(chosen):
             # The most abnormal event comes before everything else, whatever it costs.
             with self.model.within(share if place else 1.0):
@@ -132,6 +136,28 @@ class Telling:
                 for number in chosen:
                     if not self._done(self._captions, events, number, None):
                         return
+
+    def _tell_together(self, events: list[Event], chosen: Sequence[int], captions: bool) -> list[int]:
+        """Tell of the short ones among the chosen events, several at a time; those that are left."""
+        short = [number for number in chosen if events[number].span.duration < LONG_EVENT_SECONDS]
+        told: set[int] = set()
+        for start in range(0, len(short), EVENTS_TOGETHER):
+            group = short[start : start + EVENTS_TOGETHER]
+            spans = {
+                number: clip_spans(events[number].span, self.config) if captions else [] for number in group
+            }
+
+            def explained(
+                spans: dict[int, list[Span]] = spans,
+            ) -> list[tuple[Summary, str, tuple[Clip, ...]]]:
+                shown = [(self._look(events[number].span), clips) for number, clips in spans.items()]
+                return explain_each(self.model, shown, self._options)
+
+            for number, (summary, label, clips) in zip(group, self._paid(explained) or (), strict=False):
+                events[number] = replace(events[number], label=label, summary=summary, clips=clips)
+                told.add(number)
+                self._step()
+        return [number for number in chosen if number not in told]
 
     def _event(self, events: list[Event], number: int, captions: bool) -> None:
         event = events[number]

@@ -10,6 +10,7 @@ from holmesvau import space
 from holmesvau.errors import InputError, ModelError
 from holmesvau.types import FrameBatch
 from holmesvau.vlm import internvl
+from holmesvau.vlm.generation import _KeyValues
 from holmesvau.vlm.int8 import Int8Linear, quantize
 from holmesvau.vlm.protocol import GenerationOptions
 
@@ -68,7 +69,7 @@ def test_a_checkpoint_in_int8_stays_near_the_float_one(llama_folder: Path, frame
         prefix, tail = model.speaker.embed(visual.tokens, "Why?")
         decoder = model.speaker.decoder
         with torch.inference_mode():
-            cache = decoder._prefilled(prefix).copy(1, len(tail))
+            cache = _KeyValues.merged([decoder._prefilled(prefix)], [len(prefix)], len(tail))
             logits.append(decoder._forward(tail[None], None, None, cache)[0])
     assert torch.corrcoef(torch.stack(logits))[0, 1] > 0.99
     pieces = list(small.stream(visual, "Why?", options=SHORT))

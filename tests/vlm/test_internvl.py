@@ -14,7 +14,8 @@ from transformers import InternVLForConditionalGeneration
 
 from holmesvau.errors import InputError
 from holmesvau.types import FrameBatch
-from holmesvau.vlm import internvl, prompts
+from holmesvau.vlm import internvl, prompts, speaker
+from holmesvau.vlm.generation import _KeyValues
 from holmesvau.vlm.internvl import InternVl
 from holmesvau.vlm.preprocess import pixels
 from holmesvau.vlm.protocol import GenerationOptions, VisionLanguageModel
@@ -69,7 +70,7 @@ def test_our_logits_are_those_of_transformers_own_forward(model: InternVl, frame
     prefix, tail = model.speaker.embed(visual.tokens, "What happens?")
     decoder = model.speaker.decoder
     with torch.inference_mode():
-        cache = decoder._prefilled(prefix).copy(1, len(tail))
+        cache = _KeyValues.merged([decoder._prefilled(prefix)], [len(prefix)], len(tail))
         ours = decoder._forward(tail[None], None, None, cache)[0]
         prompt = model.speaker.law.prompt("What happens?", 4)
         ids = model.speaker.tokenizer(
@@ -115,6 +116,25 @@ def test_many_questions_are_answered_as_each_alone(model: InternVl, frames: Fram
     assert together == alone * 3
     assert len(set(alone)) > 1
     assert model.answer_many(visual, [], options=SHORT) == []
+
+
+def test_questions_about_different_frames_are_answered_as_each_alone(
+    model: InternVl, frames: FrameBatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visual = model.encode(frames)
+    nothing = visual.select([])
+    shown = [visual, visual, visual.select([2]), visual.select([0, 3]), nothing, visual.select([3, 0])]
+    asked = [(part, QUESTIONS[k % len(QUESTIONS)]) for k, part in enumerate(shown)]
+    alone = [model.answer(part, question, options=SHORT) for part, question in asked]
+    assert len(set(alone)) > 2
+    model.speaker.decoder.forget()
+    assert model.answer_each(asked, options=SHORT) == alone
+    # In batches of two, and one by one where no two have room.
+    monkeypatch.setattr(speaker, "ROWS_AT_ONCE", 2)
+    assert model.answer_each(asked, options=SHORT) == alone
+    monkeypatch.setattr(speaker, "TOKENS_AT_ONCE", 1)
+    assert model.answer_each(asked, options=SHORT) == alone
+    assert model.answer_each([], options=SHORT) == []
 
 
 def test_many_sampled_answers_are_those_of_each_alone(llama: InternVl, frames: FrameBatch) -> None:

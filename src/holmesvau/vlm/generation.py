@@ -40,7 +40,6 @@ class Decoder:
         # Replaced as one value, never changed in place: another thread reads the old pair or the new one.
         self._remembered: tuple[torch.Tensor, Cache] | None = None
 
-    @torch.inference_mode()
     def generate(
         self, prefix: torch.Tensor, tails: Sequence[torch.Tensor], options: GenerationOptions
     ) -> Iterator[list[int | None]]:
@@ -53,11 +52,28 @@ class Decoder:
             InputError: when an option is out of range.
             ModelError: when memory does not suffice.
         """
+        return self.generate_each([(prefix, tail) for tail in tails], options)
+
+    @torch.inference_mode()
+    def generate_each(
+        self, prompts: Sequence[tuple[torch.Tensor, torch.Tensor]], options: GenerationOptions
+    ) -> Iterator[list[int | None]]:
+        """`generate` for `B` prompts with prefixes of their own, (prefix `[L, W]`, tail `[T, W]`) each.
+
+        One prefix after another is read, what they have to say is said together: a step of many rows takes
+        little longer than that of one.
+        """
         check(options)
         ends = time.monotonic() + (math.inf if options.max_seconds is None else options.max_seconds)
         with memory_told():
-            cache = self._prefilled(prefix).copy(len(tails), max(map(len, tails)) + options.max_new_tokens)
-            embeds, mask, positions = _padded(tails, len(prefix))
+            tails = [tail for _, tail in prompts]
+            lengths = [len(prefix) for prefix, _ in prompts]
+            cache = _KeyValues.merged(
+                [self._prefilled(prefix) for prefix, _ in prompts],
+                lengths,
+                max(map(len, tails)) + options.max_new_tokens,
+            )
+            embeds, mask, positions = _padded(tails, lengths)
             dice = [torch.Generator().manual_seed(options.seed) for _ in tails]
             said: list[list[int]] = [[] for _ in tails]
             ended = [False] * len(tails)
@@ -204,13 +220,37 @@ class _BufferedLayer(DynamicLayer):
         self.keys, self.values = self._key_buffer[:, :, :end], self._value_buffer[:, :, :end]
         return self.keys, self.values
 
-    def reserve(self, room: int, batch: int | None = None) -> None:
-        """Move to a buffer with `room` more tokens, repeated over `batch` rows where it was one."""
+    def reserve(self, room: int) -> None:
+        """Move to a buffer with `room` more tokens."""
         old_keys, old_values = self.keys, self.values
-        shape = (batch or old_keys.shape[0], old_keys.shape[1], self.length + room, old_keys.shape[3])
+        shape = (*old_keys.shape[:2], self.length + room, old_keys.shape[3])
         self._key_buffer, self._value_buffer = old_keys.new_empty(shape), old_values.new_empty(shape)
         self._key_buffer[:, :, : self.length] = old_keys
         self._value_buffer[:, :, : self.length] = old_values
+
+    @classmethod
+    def merged(
+        cls, rows: Sequence[_BufferedLayer | None], lengths: Sequence[int], room: int
+    ) -> _BufferedLayer:
+        """One layer of many rows out of layers of one row, each put against the end of the longest.
+
+        What lies before a shorter one is zeros, which a mask must hide; None is a row without any.
+        """
+        like, longest = next(row for row in rows if row is not None), max(lengths)
+        made = cls()
+        made.lazy_initialization(like.keys, like.values)
+        made.length = longest
+        shape = (len(rows), like.keys.shape[1], longest + room, like.keys.shape[3])
+        made._key_buffer, made._value_buffer = like.keys.new_empty(shape), like.values.new_empty(shape)
+        for place, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+            begin = longest - length
+            for buffer in (made._key_buffer, made._value_buffer):
+                buffer[place, :, :begin] = 0
+            if row is not None:
+                made._key_buffer[place, :, begin:longest] = row.keys[0]
+                made._value_buffer[place, :, begin:longest] = row.values[0]
+        made.keys, made.values = made._key_buffer[:, :, :longest], made._value_buffer[:, :, :longest]
+        return made
 
 
 class _KeyValues(Cache):
@@ -219,40 +259,37 @@ class _KeyValues(Cache):
     def __init__(self) -> None:
         super().__init__(layer_class_to_replicate=_BufferedLayer)
 
-    def copy(self, batch: int, room: int) -> _KeyValues:
-        """These keys and values, of one row, for each of `batch` rows, with room for so many tokens more."""
-        twin = _KeyValues()
-        for layer in self.layers:
-            other = _BufferedLayer()
-            other.lazy_initialization(layer.keys, layer.values)
-            other.length, other.keys, other.values = layer.length, layer.keys, layer.values
-            other.reserve(room, batch)
-            other.keys = other._key_buffer[:, :, : layer.length]
-            other.values = other._value_buffer[:, :, : layer.length]
-            twin.layers.append(other)
-        return twin
+    @classmethod
+    def merged(cls, rows: Sequence[_KeyValues], lengths: Sequence[int], room: int) -> _KeyValues:
+        """Those of prefixes of so many tokens, a row each, with room for `room` tokens more."""
+        whole = cls()
+        depth = max(len(row.layers) for row in rows)
+        for level in range(depth):
+            layers = [row.layers[level] if row.layers else None for row in rows]
+            whole.layers.append(_BufferedLayer.merged(layers, lengths, room))
+        return whole
 
 
 def _padded(
-    tails: Sequence[torch.Tensor], prefix_length: int
+    tails: Sequence[torch.Tensor], lengths: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
     """Tails as one batch: embeddings `[B, T, W]`, attention mask `[B, L + T]`, positions `[B, T]`.
 
-    Shorter tails are padded in front, between prefix and tail. Tails of one length need no mask.
+    `lengths` are those of the prefixes, which stand against the end of the longest. Shorter tails are padded
+    in front, between prefix and tail. Where nothing is padded, no mask is needed.
     """
-    longest = max(map(len, tails))
-    if all(len(tail) == longest for tail in tails):
+    longest, prefix = max(map(len, tails)), max(lengths)
+    if all(len(tail) == longest for tail in tails) and min(lengths) == prefix:
         return torch.stack(list(tails)), None, None
     embeds = tails[0].new_zeros(len(tails), longest, tails[0].shape[-1])
-    mask = torch.ones(len(tails), prefix_length + longest, dtype=torch.long, device=embeds.device)
+    mask = torch.ones(len(tails), prefix + longest, dtype=torch.long, device=embeds.device)
     positions = torch.zeros(len(tails), longest, dtype=torch.long, device=embeds.device)
-    for row, tail in enumerate(tails):
+    for row, (tail, length) in enumerate(zip(tails, lengths, strict=True)):
         padding = longest - len(tail)
         embeds[row, padding:] = tail
-        mask[row, prefix_length : prefix_length + padding] = 0
-        positions[row, padding:] = torch.arange(
-            prefix_length, prefix_length + len(tail), device=embeds.device
-        )
+        mask[row, : prefix - length] = 0
+        mask[row, prefix : prefix + padding] = 0
+        positions[row, padding:] = torch.arange(length, length + len(tail), device=embeds.device)
     return embeds, mask, positions
 
 

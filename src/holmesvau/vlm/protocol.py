@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -140,4 +140,15 @@ class VisionLanguageModel(Protocol):
         options: GenerationOptions | None = None,
     ) -> Iterator[str]:
         """The answer in pieces as they are generated; joined, they are what `answer` returns."""
+        ...
+
+
+@runtime_checkable
+class AnswersTogether(Protocol):
+    """What a model can do besides: answer questions about different frames in little more time than one."""
+
+    def answer_each(
+        self, asked: Sequence[tuple[VisualTokens, str]], *, options: GenerationOptions | None = None
+    ) -> list[str]:
+        """Answers in the order of the questions; those about the same frames stand together."""
         ...

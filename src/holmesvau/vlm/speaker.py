@@ -18,8 +18,10 @@ from holmesvau.vlm.protocol import GenerationOptions, History, VisualTokens
 
 Template = Callable[[Sequence[prompts.Turn]], str]
 
-# Questions that go through the language model together: each holds a copy of the pictures' keys and values.
-QUESTIONS_AT_ONCE = 8
+# Questions that go through the language model together, and the tokens of their prompts, padding included:
+# each holds the keys and values of its own pictures. That is 8 questions about 16 frames of 256 tokens.
+ROWS_AT_ONCE = 32
+TOKENS_AT_ONCE = 8 * 4608
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,22 +97,39 @@ class Speaker:
         self, visual: torch.Tensor, questions: Sequence[str], options: GenerationOptions | None = None
     ) -> list[str]:
         """Answers to several questions about the same frames, in order; see `stream`."""
-        if len(visual) == 0:
-            return [self.answer(visual, question, (), options) for question in questions]
-        answers: list[str] = []
-        for start in range(0, len(questions), QUESTIONS_AT_ONCE):
-            parts = [
-                self.embed(visual, question) for question in questions[start : start + QUESTIONS_AT_ONCE]
-            ]
-            prefix, tails = parts[0][0], [tail for _, tail in parts]
-            texts = [_Text(self.tokenizer) for _ in tails]
-            fitting = self._fitting(len(prefix) + max(map(len, tails)), options)
-            for tokens in self.decoder.generate(prefix, tails, fitting):
-                for text, token in zip(texts, tokens, strict=True):
-                    if token is not None:
-                        text.add(token)
-            answers += [text.whole() for text in texts]
+        return self.answer_each([(visual, question) for question in questions], options)
+
+    def answer_each(
+        self, asked: Sequence[tuple[torch.Tensor, str]], options: GenerationOptions | None = None
+    ) -> list[str]:
+        """Answers to questions about frames of their own, in order; see `stream`.
+
+        Those about the same frames should stand together: their frames are then read once.
+        """
+        answers = [""] * len(asked)
+        seen = [place for place, (visual, _) in enumerate(asked) if len(visual)]
+        for place, (visual, question) in enumerate(asked):
+            if not len(visual):
+                answers[place] = self.answer(visual, question, (), options)
+        parts = [self.embed(*asked[place]) for place in seen]
+        done = 0
+        while done < len(parts):
+            batch = parts[done : done + _fitting_together(parts[done:])]
+            for place, text in zip(seen[done:], self._together(batch, options), strict=False):
+                answers[place] = text
+            done += len(batch)
         return answers
+
+    def _together(
+        self, prompts: Sequence[tuple[torch.Tensor, torch.Tensor]], options: GenerationOptions | None
+    ) -> list[str]:
+        texts = [_Text(self.tokenizer) for _ in prompts]
+        fitting = self._fitting(sum(_longest(prompts)), options)
+        for tokens in self.decoder.generate_each(prompts, fitting):
+            for text, token in zip(texts, tokens, strict=True):
+                if token is not None:
+                    text.add(token)
+        return [text.whole() for text in texts]
 
     @torch.inference_mode()
     def embed(
@@ -177,6 +196,12 @@ class Spoken:
         """Answers in the order of the questions, which go through the model together."""
         return self.speaker.answer_many(visual.tokens, questions, options)
 
+    def answer_each(
+        self, asked: Sequence[tuple[VisualTokens, str]], *, options: GenerationOptions | None = None
+    ) -> list[str]:
+        """Answers in the order of the questions, each about frames of its own; see `Speaker.answer_each`."""
+        return self.speaker.answer_each([(visual.tokens, question) for visual, question in asked], options)
+
     def stream(
         self,
         visual: VisualTokens,
@@ -187,6 +212,21 @@ class Spoken:
     ) -> Iterator[str]:
         """The answer in pieces; nothing goes on when the consumer stops."""
         return self.speaker.stream(visual.tokens, question, history, options)
+
+
+def _longest(prompts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> tuple[int, int]:
+    """Tokens of the longest prefix and of the longest tail: what every row of a batch is padded to."""
+    return max(len(prefix) for prefix, _ in prompts), max(len(tail) for _, tail in prompts)
+
+
+def _fitting_together(prompts: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> int:
+    """How many of them, from the first on, go through the language model as one batch; at least one."""
+    rows = 1
+    while rows < min(ROWS_AT_ONCE, len(prompts)):
+        if (rows + 1) * sum(_longest(prompts[: rows + 1])) > TOKENS_AT_ONCE:
+            break
+        rows += 1
+    return rows
 
 
 def scatter(
