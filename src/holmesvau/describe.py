@@ -177,31 +177,35 @@ def explain(
     return Summary(judgement, description, analysis), verdict.label or ""
 
 
-def explain_each(
-    model: Metered,
-    shown: Sequence[tuple[VisualTokens, Sequence[Span]]],
-    options: GenerationOptions | None = None,
-) -> list[tuple[Summary, str, tuple[Clip, ...]]]:
-    """`explain` and `caption_clips` of many events in two rounds, for a model that is asked `together`.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is seen of an event, or of the whole video, and the clips of it that want a caption."""
 
-    Each event is what is seen of it and the clips that want a caption.
-    """
-    questions = prompts.QUESTIONS["event"]
+    visual: VisualTokens
+    level: Literal["event", "video"] = "event"
+    clips: Sequence[Span] = ()
+
+
+def explain_each(
+    model: Metered, shown: Sequence[Shown], options: GenerationOptions | None = None
+) -> list[tuple[Summary, str, tuple[Clip, ...]]]:
+    """`explain` and `caption_clips` of many events in two rounds, for a model that is asked `together`."""
     asked: list[tuple[VisualTokens, str]] = []
-    for visual, spans in shown:
-        asked += [(visual, questions["judgement"]), (visual, questions["description"])]
-        asked += [(_of_clip(visual, span), prompts.QUESTIONS["clip"]["caption"]) for span in spans]
+    for one in shown:
+        questions = prompts.QUESTIONS[one.level]
+        asked += [(one.visual, questions["judgement"]), (one.visual, questions["description"])]
+        asked += [(_of_clip(one.visual, span), prompts.QUESTIONS["clip"]["caption"]) for span in one.clips]
     answers = iter(model.answer_each(asked, options=options))
-    first = [(next(answers), next(answers), [next(answers) for _ in spans]) for _, spans in shown]
+    first = [(next(answers), next(answers), [next(answers) for _ in one.clips]) for one in shown]
     verdicts = [prompts.parse_judgement(judgement) for judgement, _, _ in first]
     odd = [place for place, verdict in enumerate(verdicts) if verdict.is_anomalous is not False]
-    why = [(shown[place][0], questions["analysis"]) for place in odd]
+    why = [(shown[place].visual, prompts.QUESTIONS[shown[place].level]["analysis"]) for place in odd]
     analyses = dict(zip(odd, model.answer_each(why, options=options) if why else (), strict=True))
     return [
         (
             Summary(judgement, description, analyses.get(place, "")),
             (verdicts[place].label or "") if place in analyses else "",
-            tuple(Clip(span, caption) for span, caption in zip(shown[place][1], captions, strict=True)),
+            tuple(Clip(span, caption) for span, caption in zip(shown[place].clips, captions, strict=True)),
         )
         for place, (judgement, description, captions) in enumerate(first)
     ]

@@ -15,7 +15,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from holmesvau import composed
 from holmesvau.ats.features import Progress
-from holmesvau.describe import DescribeConfig, caption_clips, clip_spans, explain, explain_each, unseen
+from holmesvau.describe import DescribeConfig, Shown, caption_clips, clip_spans, explain, explain_each, unseen
 from holmesvau.errors import ModelDownError
 from holmesvau.metered import Budget, BudgetSpent, Metered
 from holmesvau.notes import Note, below, for_question, in_one, of_chapter, of_clip, of_event, strongest
@@ -65,6 +65,8 @@ class Telling:
         self._look, self.config, self._options = look, config, generation
         self._questions, self._progress = questions, progress
         self._steps = self._total = 0
+        # The video's words, where they were found together with those of its events.
+        self._summary: Summary | None = None
         self._few = min(config.few_frames, model.num_frames)
 
     def tell(
@@ -76,7 +78,7 @@ class Telling:
         leaves = [leaf for chapter in chapters for leaf in chapter.leaves()] if describes_parts else []
         self._total = len(chosen) + len(leaves) + 1
         shares = self._shares(bool(chapters))
-        self._tell_events(events, chosen, shares[0])
+        self._tell_events(events, chosen, shares[0], video=not chapters)
         if describes_parts:
             with self.model.within(shares[1]):
                 calm = [leaf for leaf in leaves if not leaf.events]
@@ -116,15 +118,17 @@ class Telling:
         by_score = sorted(range(len(events)), key=lambda number: -events[number].peak_score)
         return by_score[: self.config.max_events]
 
-    def _tell_events(self, events: list[Event], chosen: Sequence[int], share: float) -> None:
+    def _tell_events(self, events: list[Event], chosen: Sequence[int], share: float, video: bool) -> None:
         """One by one, so that what was said stays, with at most this share of a budget.
+
+        Several at a time where that is faster, and then the `video` with them if it is told from its frames.
 
         Where there is one, captions come last: they must not cost an event its words.
         """
         captions = self.config.granularity == "clip"
         limited = self.config.budget != Budget()
         if self.model.together:
-            chosen = self._tell_together(events, chosen, captions)
+            chosen = self._tell_together(events, chosen, captions, video)
         for place, number in enumerate(chosen):
             # The most abnormal event comes before everything else, whatever it costs.
             with self.model.within(share if place else 1.0):
@@ -137,27 +141,36 @@ class Telling:
                     if not self._done(self._captions, events, number, None):
                         return
 
-    def _tell_together(self, events: list[Event], chosen: Sequence[int], captions: bool) -> list[int]:
+    def _tell_together(
+        self, events: list[Event], chosen: Sequence[int], captions: bool, video: bool
+    ) -> list[int]:
         """Tell of the short ones among the chosen events, several at a time; those that are left."""
         short = [number for number in chosen if events[number].span.duration < LONG_EVENT_SECONDS]
         told: set[int] = set()
         for start in range(0, len(short), EVENTS_TOGETHER):
             group = short[start : start + EVENTS_TOGETHER]
-            spans = {
-                number: clip_spans(events[number].span, self.config) if captions else [] for number in group
-            }
-
-            def explained(
-                spans: dict[int, list[Span]] = spans,
-            ) -> list[tuple[Summary, str, tuple[Clip, ...]]]:
-                shown = [(self._look(events[number].span), clips) for number, clips in spans.items()]
-                return explain_each(self.model, shown, self._options)
-
-            for number, (summary, label, clips) in zip(group, self._paid(explained) or (), strict=False):
+            last = video and start + EVENTS_TOGETHER >= len(short)
+            found = self._paid(self._together, [events[number].span for number in group], captions, last)
+            if found is None:
+                break
+            if last:
+                self._summary = found.pop()[0]
+            for number, (summary, label, clips) in zip(group, found, strict=True):
                 events[number] = replace(events[number], label=label, summary=summary, clips=clips)
                 told.add(number)
                 self._step()
         return [number for number in chosen if number not in told]
+
+    def _together(
+        self, spans: Sequence[Span], captions: bool, video: bool
+    ) -> list[tuple[Summary, str, tuple[Clip, ...]]]:
+        """What there is to say of each span and, last, of the whole video where that is wanted."""
+        shown = [
+            Shown(self._look(span), clips=clip_spans(span, self.config) if captions else ()) for span in spans
+        ]
+        if video:
+            shown.append(Shown(self._look(None), "video"))
+        return explain_each(self.model, shown, self._options)
 
     def _event(self, events: list[Event], number: int, captions: bool) -> None:
         event = events[number]
@@ -236,6 +249,9 @@ class Telling:
         if chapters and not self.model.summarises and any(composed.is_abnormal(event) for event in events):
             # Its own look at a few frames of hours could only lose what it has said of each event.
             return by_rules, True
+
+        if self._summary is not None:
+            return self._summary, False
 
         def looked() -> Summary:
             visual = self._look(None)

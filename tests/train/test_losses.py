@@ -7,11 +7,13 @@ import torch
 from torch.nn import functional as F
 
 from holmesvau.ats.urdmu import UrDmu, UrDmuOutputs
+from holmesvau.errors import ConfigError
 from holmesvau.train.scorer.config import Losses
 from holmesvau.train.scorer.examples import UNKNOWN, Batch
 from holmesvau.train.scorer.losses import (
     class_loss,
     class_weights,
+    event_loss,
     frame_loss,
     top,
     total,
@@ -154,3 +156,37 @@ def test_class_weights_favour_rare_classes_and_are_1_on_average():
     assert weights[2] / weights[0] == pytest.approx(90**0.5, rel=1e-5)
     assert (weights * counts).sum() / 1000 == pytest.approx(1.0, rel=1e-6)
     assert torch.allclose(class_weights(counts, 0.0), torch.ones(3))
+
+
+def test_an_events_class_is_judged_by_the_mean_of_its_frames_among_the_anomalies():
+    torch.manual_seed(4)
+    logits = torch.randn(3, 6, 5)
+    # Normal 0, anomalies 1-3, a hard negative 4; the third video has no event that is known.
+    classes = torch.tensor([[0, 2, 2, 0, 3, 2], [1, 1, 1, 1, 1, 1], [0, 4, 4, UNKNOWN, UNKNOWN, 0]])
+
+    def plain(video: int, frames: list[int], wanted: int) -> float:
+        told = logits[video].log_softmax(-1)[frames].mean(0)[1:4]
+        return float(F.cross_entropy(told, torch.tensor(wanted - 1)))
+
+    first = (plain(0, [1, 2, 5], 2) + plain(0, [4], 3)) / 2
+    second = plain(1, [0, 1, 2, 3, 4, 5], 1)
+    found = event_loss(logits, classes, slice(1, 4))
+    assert found.item() == pytest.approx((first + second) / 3, rel=1e-5)
+    # The whole is as much as the halves that two processes have.
+    halves = [event_loss(logits[part], classes[part], slice(1, 4)) for part in (slice(2), slice(1, 3))]
+    assert halves[0].item() == pytest.approx((first + second) / 2, rel=1e-5)
+    assert event_loss(logits[2:], classes[2:], slice(1, 4)).item() == 0
+
+
+def test_the_event_loss_is_a_part_of_the_total_and_needs_the_class_head(outputs):
+    labels = torch.zeros(4, 40)
+    classes = torch.ones(4, 40, dtype=torch.long)
+    batch = Batch(torch.zeros(4, 40, 24), outputs[1], labels, classes, NORMAL)
+    logits = torch.randn(4, 40, 3, generator=torch.Generator().manual_seed(1))
+    weights = Losses(weak=0, classes=1.0, events=2.0)
+    parts = total(outputs[0], logits, batch, weights, anomalies=slice(1, 3))
+    assert parts["events"].item() > 0
+    whole = parts["frame"] + parts["classes"] + 2 * parts["events"]
+    assert parts["loss"].item() == pytest.approx(whole.item(), rel=1e-5)
+    with pytest.raises(ConfigError, match=r"scorer\.losses\.classes"):
+        Losses(events=1.0)

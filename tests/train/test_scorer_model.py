@@ -134,6 +134,22 @@ def test_gradients_reach_every_weight(learnt):
     assert isinstance(learnt.class_head, ClassHead)
 
 
+def test_in_bfloat16_it_learns_the_same_and_keeps_its_weights_whole(learnt):
+    learnt.eval()
+    mask = torch.ones(2, 20, dtype=torch.bool)
+    batch = Batch(torch.rand(2, 20, 24), mask, mask.float(), mask.long(), torch.tensor([True, False]))
+    noise = torch.randn(2, 20, CHANNELS)
+    exact, exact_logits = learnt.forward_in("float32", batch, noise)
+    rounded, logits = learnt.forward_in("bfloat16", batch, noise)
+    assert rounded.scores.dtype == logits.dtype == torch.float32
+    assert not torch.equal(rounded.scores, exact.scores)
+    assert torch.allclose(rounded.scores, exact.scores, atol=0.02)
+    assert torch.allclose(logits, exact_logits, atol=0.1)
+    learnt.zero_grad()
+    losses.total(rounded, logits, batch, Losses(classes=1.0))["loss"].backward()
+    assert all(p.dtype == p.grad.dtype == torch.float32 for p in learnt.parameters() if p.grad is not None)
+
+
 def test_frames_take_their_labels_by_time():
     found = example(
         40,
@@ -234,4 +250,37 @@ def test_the_paper_s_recipe_is_the_paper_s():
         recipe.optimisation.learning_rate == 1e-4
         and recipe.scan.every == 16
         and recipe.encoder == "internvit"
+    )
+
+
+def test_a_window_in_another_scene_keeps_what_changes_in_it_and_its_motion():
+    generator = np.random.default_rng(2)
+
+    def shown(level: float) -> Example:
+        made = example(12, labels=("A",) if level > 5 else ())
+        made.features.pooled[:] = generator.normal(level, 1, made.features.pooled.shape)
+        return made
+
+    normal, anomalous = [shown(0), shown(2)], [shown(10), shown(20)]
+    plain = Batches(normal, anomalous, config(batch_videos=4), 5)
+    moving = Batches(normal, anomalous, config(batch_videos=4, other_scenes=1.0), 5)
+    means = [float(e.features.pooled[:, :5].astype(np.float32).mean()) for e in normal + anomalous]
+    far = []
+    for step in range(30):
+        before, after = plain.at(step), moving.at(step)
+        assert torch.equal(before.labels, after.labels) and torch.equal(before.mask, after.mask)
+        assert torch.equal(before.features[..., 5:], after.features[..., 5:])
+        still = before.features[..., :5] - before.features[..., :5].mean(1, keepdim=True)
+        moved = after.features[..., :5] - after.features[..., :5].mean(1, keepdim=True)
+        assert torch.allclose(still, moved, atol=2e-2)
+        level = after.features[..., :5].mean((1, 2))
+        assert (level > min(means) - 0.1).all() and (level < max(means) + 0.1).all()
+        far += (level - before.features[..., :5].mean((1, 2))).abs().tolist()
+        # Processes that share the batch move their videos to the same scenes.
+        parts = [moving.at(step, rank, 2) for rank in range(2)]
+        assert torch.equal(parts[0].features, after.features[[0, 2]])
+        assert torch.equal(parts[1].features, after.features[[1, 3]])
+    assert max(far) > 10 and np.median(far) > 0.5
+    assert torch.equal(
+        Batches(normal, anomalous, config(batch_videos=4), 5).at(3).features, plain.at(3).features
     )

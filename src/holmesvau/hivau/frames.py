@@ -79,7 +79,8 @@ class Uniform:
 class _Scanned:
     """The last videos' features and curves: rows of one video follow one another."""
 
-    found: OrderedDict[Path, tuple[Features, AnomalyCurve]] = field(default_factory=OrderedDict)
+    features: OrderedDict[Path, Features] = field(default_factory=OrderedDict)
+    curves: dict[Path, AnomalyCurve] = field(default_factory=dict)
 
 
 class Scanned:
@@ -133,18 +134,26 @@ class Scanned:
 
     def scan_of(self, path: Path) -> tuple[Features, AnomalyCurve] | None:
         """The stored features of a file and their curve; None where the store has none."""
-        found = self._known.found
+        features, curves = self.features_of(path), self._known.curves
+        if features is None:
+            return None
+        if path not in curves:
+            scores, stride = self._scorer.score(features), features.stride_seconds
+            curves[path] = AnomalyCurve(features.seconds, scores, features.index, stride, self._scorer.name)
+        return features, curves[path]
+
+    def features_of(self, path: Path) -> Features | None:
+        """The stored features of a file, which are not scored for it; None where the store has none."""
+        found = self._known.features
         if path not in found:
             recipe = replace(self._recipe, content=self._store.content(path))
             recorded = self._store.find(recipe)
             if recorded is None:
                 return None
-            features = features_of(recorded, recipe)
-            scores, stride = self._scorer.score(features), features.stride_seconds
-            curve = AnomalyCurve(features.seconds, scores, features.index, stride, self._scorer.name)
-            found[path] = (features, curve)
+            found[path] = features_of(recorded, recipe)
             while len(found) > _VIDEOS_REMEMBERED:
-                found.popitem(last=False)
+                oldest, _ = found.popitem(last=False)
+                self._known.curves.pop(oldest, None)
         found.move_to_end(path)
         return found[path]
 

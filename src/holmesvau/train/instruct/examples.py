@@ -113,8 +113,7 @@ class FramesOfScan:
 
     def dense(self, path: Path) -> Features | None:
         """The stored features of a file."""
-        found = self.scanned.scan_of(path)
-        return None if found is None else found[0]
+        return self.scanned.features_of(path)
 
     def _nearest(self, index: IndexArray, source: Source) -> IndexArray:
         """The one frame nearest to the middle of a span that none lies in, as `describe` takes it."""

@@ -121,11 +121,43 @@ def material(
     workers: int | None,
     progress: Progress | None,
 ) -> Material:
-    """Render, scan, choose frames and prepare them: the main process first, then the others find it done."""
+    """Render, scan, choose frames and prepare them: the main process does it and tells the others."""
     config, store = recipe.instruct, store or FeatureStore()
+    speaker = parts.trainable.speaker
+    wording = Wording(
+        TextLaw(speaker.tokenizer, speaker.law, max_tokens=min(config.max_tokens, speaker.max_positions))
+    )
+    sampler = replace(config.sampler, num_frames=config.sampler.num_frames or parts.trainable.num_frames)
+    scanned = Scanned(parts.encoder, parts.scorer, sampler=sampler, config=config.scan, store=store)
+    frames = FramesOfScan(scanned, config.clip_frames)
+    fresh, kept = FreshPictures(parts.trainable, frames.dense), None
+    if parts.trainable.fingerprint is not None:
+        kept = KeptPictures(f"{parts.trainable.fingerprint} {config.scan.stride}", store)
+    chosen: tuple[dict[str, Gathered], list[Skipped]] | None = None
+    if processes.is_main:
+        chosen = _chosen(recipe, out, run, parts, frames, wording, fresh, kept, store, workers, progress)
+    chosen = processes.from_main(chosen)
+    assert chosen is not None
+    found, skipped = chosen
+    return Material(found["train"].examples, found["val"].examples, skipped, wording, kept or fresh)
+
+
+def _chosen(
+    recipe: Recipe,
+    out: Path,
+    run: Run,
+    parts: Parts,
+    frames: FramesOfScan,
+    wording: Wording,
+    fresh: FreshPictures,
+    kept: KeptPictures | None,
+    store: FeatureStore,
+    workers: int | None,
+    progress: Progress | None,
+) -> tuple[dict[str, Gathered], list[Skipped]]:
+    """Which frames stand for each row of both splits, and what is left out; notes the data in the run."""
+    config = recipe.instruct
     on_error: OnError = "raise" if recipe.data.on_error == "stop" else "skip"
-    if not processes.is_main:
-        processes.wait()
     roots = prepare(recipe.data, rendered=out.parent / "data", workers=workers, progress=progress)
     rows = {
         "train": rows_of(recipe.data, roots, "train", config.mixture, written=config.written),
@@ -138,38 +170,26 @@ def material(
         ),
     }
     _scan(rows["train"] + rows["val"], parts.encoder, config, store, on_error, progress)
-    speaker = parts.trainable.speaker
-    most = min(config.max_tokens, speaker.max_positions)
-    wording = Wording(TextLaw(speaker.tokenizer, speaker.law, max_tokens=most))
-    sampler = replace(config.sampler, num_frames=config.sampler.num_frames or parts.trainable.num_frames)
-    scanned = Scanned(parts.encoder, parts.scorer, sampler=sampler, config=config.scan, store=store)
-    frames = FramesOfScan(scanned, config.clip_frames)
     found: dict[str, Gathered] = {}
     for split, listed in rows.items():
         bar = _bar(progress, f"choosing frames ({split})", len(listed))
         found[split] = gather(listed, frames, wording, on_error=on_error, progress=bar)
     skipped = found["train"].skipped + found["val"].skipped
-    fresh = FreshPictures(parts.trainable, frames.dense)
-    pictures: Callable[[Example], dict[str, torch.Tensor]] = fresh
-    if parts.trainable.fingerprint is not None:
-        seen = f"{parts.trainable.fingerprint} {config.scan.stride}"
-        pictures = kept = KeptPictures(seen, store)
+    if kept is not None:
         for split, gathered in found.items():
             videos = len({example.path for example in gathered.examples})
             bar = _bar(progress, f"preparing frames ({split})", videos)
             gathered.examples, failing = kept.fill(gathered.examples, fresh, on_error=on_error, progress=bar)
             skipped += failing
-    if processes.is_main:
-        examples = found["train"].examples + found["val"].examples
-        content = {str(path): store.content(path) for path in sorted({e.path for e in examples})}
-        prints = {
-            f"encoder {parts.encoder.name}": parts.encoder.fingerprint,
-            f"scorer {parts.scorer.name}": _file_digest(parts.scorer_source, store),
-        }
-        run.record_data({**prints, **annotation_digests(recipe.data, roots), **content})
-        _note(run, found)
-        processes.wait()
-    return Material(found["train"].examples, found["val"].examples, skipped, wording, pictures)
+    examples = found["train"].examples + found["val"].examples
+    content = {str(path): store.content(path) for path in sorted({e.path for e in examples})}
+    prints = {
+        f"encoder {parts.encoder.name}": parts.encoder.fingerprint,
+        f"scorer {parts.scorer.name}": _file_digest(parts.scorer_source, store),
+    }
+    run.record_data({**prints, **annotation_digests(recipe.data, roots), **content})
+    _note(run, found)
+    return found, skipped
 
 
 def _scan(

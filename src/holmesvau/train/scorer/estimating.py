@@ -173,8 +173,8 @@ def _measured_step(
     taken = []
     for _ in range(_MEASURED_STEPS):
         began = time.perf_counter()
-        outputs, logits = scorer(batch, noise)
-        parts = losses.total(outputs, logits, batch, config.losses)
+        outputs, logits = scorer.forward_in(config.optimisation.precision, batch, noise)
+        parts = losses.total(outputs, logits, batch, config.losses, None, names.anomalous)
         optimiser.zero_grad()
         parts["loss"].backward()
         optimiser.step()

@@ -153,6 +153,10 @@ def inside(features: Features, stretch: Stretch) -> slice:
     return slice(int(first), int(max(first + 1, last)))
 
 
+# Kind and number of a video, and how far its scene is gone over to.
+_Scene = tuple[int, int, float]
+
+
 class Batches:
     """What each step of a training run sees, decided by the seed and the step's number alone.
 
@@ -163,10 +167,17 @@ class Batches:
     A window of a video that is longer is a stretch of it, in an anomalous video one with an abnormal frame;
     with video labels only (`config.losses.frame` 0), as nobody then knows where that is, it is frames from
     all parts of the video in order.
+
+    With `config.other_scenes` windows are moved to other videos' scenes in their first `pictured` features
+    (None: all).
     """
 
     def __init__(
-        self, normal: Sequence[Example], anomalous: Sequence[Example], config: ScorerTraining
+        self,
+        normal: Sequence[Example],
+        anomalous: Sequence[Example],
+        config: ScorerTraining,
+        pictured: int | None = None,
     ) -> None:
         self._kinds = [kind for kind in (list(normal), list(anomalous)) if kind]
         if config.losses.weak and len(self._kinds) < 2:
@@ -177,6 +188,8 @@ class Batches:
         self._config = config
         self._share = config.batch_videos // len(self._kinds)
         self._orders: dict[tuple[int, int], IndexArray] = {}
+        self._pictured = slice(pictured)
+        self._means: dict[tuple[int, int], npt.NDArray[np.float16]] = {}
 
     @property
     def kinds(self) -> int:
@@ -196,9 +209,11 @@ class Batches:
         for number, kind in enumerate(self._kinds):
             places = range(step * self._share, (step + 1) * self._share)
             videos = [kind[self._video(number, place)] for place in places]
-            chosen.append([(video, self._window(video, generator)) for video in videos])
-        length = max(len(window) for kind in chosen for _, window in kind)
-        return _padded([pair for kind in chosen for pair in kind[rank::count]], length)
+            chosen.append(
+                [(video, self._window(video, generator), self._other_scene(generator)) for video in videos]
+            )
+        length = max(len(window) for kind in chosen for _, window, _ in kind)
+        return self._padded([one for kind in chosen for one in kind[rank::count]], length)
 
     def _video(self, kind: int, place: int) -> int:
         size = len(self._kinds[kind])
@@ -223,19 +238,38 @@ class Batches:
         start = int(generator.integers(low, high + 1))
         return np.arange(start, start + length, dtype=np.int64)
 
+    def _other_scene(self, generator: np.random.Generator) -> _Scene | None:
+        """The scene that a window is moved to: a kind and a video of it, and how far."""
+        if not self._config.other_scenes or generator.random() >= self._config.other_scenes:
+            return None
+        kind = int(generator.integers(len(self._kinds)))
+        return kind, int(generator.integers(len(self._kinds[kind]))), float(generator.random())
 
-def _padded(windows: Sequence[tuple[Example, IndexArray]], length: int) -> Batch:
-    width = windows[0][0].features.pooled.shape[1]
-    features = np.zeros((len(windows), length, width), np.float32)
-    labels, mask = np.zeros((len(windows), length), np.float32), np.zeros((len(windows), length), np.bool_)
-    classes = np.full((len(windows), length), UNKNOWN, np.int64)
-    for row, (example, window) in enumerate(windows):
-        place = slice(len(window))
-        features[row, place] = example.features.pooled[window]
-        labels[row, place], classes[row, place] = example.labels[window], example.classes[window]
-        mask[row, place] = True
-    normal = np.array([not example.video.is_anomalous for example, _ in windows])
-    return Batch(*(torch.from_numpy(part) for part in (features, mask, labels, classes, normal)))
+    def _mean(self, kind: int, video: int) -> npt.NDArray[np.float16]:
+        if (kind, video) not in self._means:
+            pooled = self._kinds[kind][video].features.pooled[:, self._pictured]
+            self._means[kind, video] = np.asarray(pooled, np.float32).mean(0).astype(np.float16)
+        return self._means[kind, video]
+
+    def _padded(self, windows: Sequence[tuple[Example, IndexArray, _Scene | None]], length: int) -> Batch:
+        width = windows[0][0].features.pooled.shape[1]
+        features = np.zeros((len(windows), length, width), np.float32)
+        labels, mask = (
+            np.zeros((len(windows), length), np.float32),
+            np.zeros((len(windows), length), np.bool_),
+        )
+        classes = np.full((len(windows), length), UNKNOWN, np.int64)
+        for row, (example, window, scene) in enumerate(windows):
+            place = slice(len(window))
+            features[row, place] = example.features.pooled[window]
+            if scene is not None:
+                kind, video, far = scene
+                shown = features[row, place, self._pictured]
+                shown += far * (self._mean(kind, video) - shown.mean(0))
+            labels[row, place], classes[row, place] = example.labels[window], example.classes[window]
+            mask[row, place] = True
+        normal = np.array([not example.video.is_anomalous for example, _, _ in windows])
+        return Batch(*(torch.from_numpy(part) for part in (features, mask, labels, classes, normal)))
 
 
 def frames_of(found: Sequence[Example], most: int) -> Iterator[npt.NDArray[np.float32]]:

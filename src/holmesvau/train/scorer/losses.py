@@ -28,8 +28,12 @@ def total(
     batch: Batch,
     weights: Losses,
     class_weights: Tensor | None = None,
+    anomalies: slice | None = None,
 ) -> dict[str, Tensor]:
-    """The parts of the loss, unweighted, under their names in `Losses`, and their weighted sum as `loss`."""
+    """The parts of the loss, unweighted, under their names in `Losses`, and their weighted sum as `loss`.
+
+    `anomalies` is where the anomalies are among the classes (`ClassNames.anomalous`).
+    """
     parts = {}
     if weights.frame:
         parts["frame"] = frame_loss(outputs.scores, batch.labels, batch.mask)
@@ -37,6 +41,8 @@ def total(
         parts |= weak_losses(outputs, batch.normal, batch.mask)
     if weights.classes and logits is not None:
         parts["classes"] = class_loss(logits, batch.classes, class_weights)
+        if weights.events and anomalies is not None:
+            parts["events"] = event_loss(logits, batch.classes, anomalies)
     loss = torch.stack([value * _weight(weights, name) for name, value in parts.items()]).sum()
     return {"loss": loss, **parts}
 
@@ -102,6 +108,22 @@ def class_loss(logits: Tensor, classes: Tensor, weights: Tensor | None) -> Tenso
         logits.transpose(1, 2), classes, weight=weights, ignore_index=UNKNOWN, reduction="none"
     )
     return _video_mean(each, classes != UNKNOWN)
+
+
+def event_loss(logits: Tensor, classes: Tensor, anomalies: slice) -> Tensor:
+    """Cross-entropy of each event's class, by the mean of its frames' log-probabilities among `anomalies`.
+
+    Of `logits[B, T, K]` and `classes[B, T]`; the events of one class in a video count as one. Mean over the
+    events of a video, then over videos; one without events counts 0.
+    """
+    told = logits.log_softmax(-1)[..., anomalies]
+    of_videos = []
+    for video, labels in zip(told, classes - anomalies.start, strict=True):
+        events = [number for number in labels.unique().tolist() if 0 <= number < told.shape[-1]]
+        means = [video[labels == number].mean(0) for number in events]
+        wanted = torch.tensor(events, device=labels.device)
+        of_videos.append(F.cross_entropy(torch.stack(means), wanted) if events else video.new_zeros(()))
+    return torch.stack(of_videos).mean()
 
 
 def class_weights(counts: Tensor, balance: float) -> Tensor:

@@ -11,7 +11,7 @@ from holmesvau.ats.classes import ClassNames
 from holmesvau.ats.efficientnet import CHANNELS
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.features import Progress
-from holmesvau.ats.foveal import FovealEncoder
+from holmesvau.ats.foveal import VIEWS, FovealEncoder
 from holmesvau.ats.store import FeatureStore
 from holmesvau.errors import InputError
 from holmesvau.train.data import prepare
@@ -33,7 +33,7 @@ from holmesvau.train.videos import annotation_digests, listed
 # is left out.
 DESCRIBING_FRAMES, LEFT_OUT_FRAMES = 60_000, 20_000
 # Of an encoder with several views, the whole picture and the first window tell footage apart.
-_FOVEAL_FEATURES = 2 * CHANNELS
+_TELLING_VIEWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,11 @@ def gather(
     return Material(found["train"], found["val"], names, skipped, familiarity, metadata)
 
 
+def pictured(config: ScorerTraining) -> int | None:
+    """How many leading features show pictures, where numbers of motion follow them; None: all are alike."""
+    return VIEWS * CHANNELS if config.encoder == FovealEncoder.name else None
+
+
 def _refuse_one_sided(found: list[Example]) -> None:
     abnormal, total = sum(int(e.labels.sum()) for e in found), sum(map(len, found))
     if not 0 < abnormal < total:
@@ -110,7 +115,7 @@ def _described(train: list[Example], val: list[Example], config: ScorerTraining)
     set on validation videos of each kind by what all other kinds are like; else on the validation videos.
     """
     directions = config.familiarity_directions
-    leading = _FOVEAL_FEATURES if config.encoder == FovealEncoder.name else None
+    leading = None if pictured(config) is None else _TELLING_VIEWS * CHANNELS
     whole = Familiarity.fit(frames_of(train, DESCRIBING_FRAMES), directions, leading=leading)
     scenes = {example.video.scene for example in train}
     if len(scenes) < 2 or "" in scenes:

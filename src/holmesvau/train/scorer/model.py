@@ -59,6 +59,14 @@ class LearningScorer(nn.Module):
         )
         return outputs, None if self.class_head is None else self.class_head(outputs.embeddings)
 
+    def forward_in(self, precision: str, batch: Batch, noise: Tensor) -> tuple[UrDmuOutputs, Tensor | None]:
+        """`forward` with its multiplications in `precision`; what it gives is float32."""
+        device = batch.features.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            outputs, logits = self(batch, noise)
+        whole = UrDmuOutputs(*(getattr(outputs, name).float() for name in UrDmuOutputs.__slots__))
+        return whole, None if logits is None else logits.float()
+
     def plain(self) -> dict[str, Tensor]:
         """The weights as a scorer's file has them, for features as the encoder gives them."""
         with torch.no_grad():

@@ -21,7 +21,6 @@ from holmesvau.ats.classes import ClassNames
 from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.features import Progress
-from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.store import FeatureStore
 from holmesvau.checkpoints.scorer import SCORER_FILE
 from holmesvau.config import to_dict
@@ -39,7 +38,7 @@ from holmesvau.train.scorer.examples import (
     Example,
     Skipped,
 )
-from holmesvau.train.scorer.material import Material, gather
+from holmesvau.train.scorer.material import Material, gather, pictured
 from holmesvau.train.scorer.model import LearningScorer, Reader, noise_for
 from holmesvau.train.scorer.validation import Validation, validate
 
@@ -167,7 +166,7 @@ class _Training:
         self.progress, self.on_log = progress, on_log
         normal = [example for example in material.train if not example.video.is_anomalous]
         anomalous = [example for example in material.train if example.video.is_anomalous]
-        self.batches = Batches(normal, anomalous, config)
+        self.batches = Batches(normal, anomalous, config, pictured(config))
         self.total_steps = self.batches.steps * config.epochs
         torch.manual_seed(config.seed)
         self.scorer = new_scorer(config, material.familiarity, material.names).to(processes.device)
@@ -250,8 +249,11 @@ class _Training:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         torch.manual_seed(_seed(config.seed, 4, self.step, processes.rank))
-        outputs, logits = self.scorer(batch, noise.to(processes.device))
-        parts = losses.total(outputs, logits, batch, config.losses, self.class_weights)
+        outputs, logits = self.scorer.forward_in(
+            config.optimisation.precision, batch, noise.to(processes.device)
+        )
+        anomalies = self.material.names.anomalous
+        parts = losses.total(outputs, logits, batch, config.losses, self.class_weights, anomalies)
         self.optimiser.zero_grad()
         parts["loss"].backward()
         processes.mean(p.grad for p in self.parameters if p.grad is not None)
@@ -346,7 +348,7 @@ def new_scorer(config: ScorerTraining, familiarity: Familiarity, names: ClassNam
         deviation,
         num_classes=num_classes,
         dropout=config.dropout,
-        looks=config.encoder == FovealEncoder.name,
+        looks=pictured(config) is not None,
     )
 
 
