@@ -15,78 +15,46 @@ of a frame in its time, `K` classes, `W` width of the language model.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from holmesvau import config as configuration
 from holmesvau.ats import efficientnet, fovea, foveal
 from holmesvau.ats.features import Features
 from holmesvau.ats.foveal import FovealEncoder
-from holmesvau.ats.urdmu import CHANNELS as HIDDEN
 from holmesvau.ats.urdmu import UrDmuScorer
 from holmesvau.errors import InputError, MissingPartError, ModelError, OutputError
 from holmesvau.types import FrameBatch, IndexArray
 from holmesvau.vlm import folder as folders
-from holmesvau.vlm import lora, prompts, smollm2
+from holmesvau.vlm import lora, prompts, smollm2, tiny_folder
 from holmesvau.vlm.generation import Decoder
-from holmesvau.vlm.internvl import DTYPES, pick_device, stop_ids
+from holmesvau.vlm.internvl import stop_ids
 from holmesvau.vlm.projector import Projector
 from holmesvau.vlm.protocol import VisualTokens
 from holmesvau.vlm.speaker import PromptLaw, Speaker, Spoken, scatter
+from holmesvau.vlm.tiny_folder import (
+    COMPANIONS,
+    CONFIG_FILE,
+    MODEL_TYPE,
+    SCORER_FILE,
+    WEIGHTS,
+    WEIGHTS_FILE,
+    TinyConfig,
+)
 
-WEIGHTS = Path(__file__).parents[1] / "weights" / "tiny"
-MODEL_TYPE = "holmesvau-tiny"
-CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 _PROJECTOR = "projector."
 _LORA = "lora."
-# What belongs to a folder of `tiny` beside its own two files.
-SCORER_FILE = "anomaly_scorer.safetensors"
-COMPANIONS = (SCORER_FILE, "familiarity.safetensors")
-
 Prepared = dict[str, npt.NDArray[Any]]
 
-
-@dataclass(frozen=True, kw_only=True)
-class TinyConfig:
-    """What decides the shape of the trained part.
-
-    `classes` is how many classes its scorer tells apart, 0 without one.
-    """
-
-    name: str = "tiny"
-    num_frames: int = 8
-    classes: int = 0
-    rank: int = 16
-    alpha: float = 32.0
-    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-    @property
-    def views(self) -> int:
-        """`V`."""
-        return foveal.VIEWS
-
-    @property
-    def tokens_per_frame(self) -> int:
-        """`P`: the views, the scorer's state and, where it has classes, their words."""
-        return self.views + 1 + bool(self.classes)
-
-    @property
-    def state_width(self) -> int:
-        """`S`: the scorer's hidden state, its score, its classes, and the numbers of motion."""
-        return HIDDEN + 1 + self.classes + fovea.MOTION
+__all__ = ["MODEL_TYPE", "WEIGHTS", "Tiny", "TinyConfig", "available", "load", "missing"]
 
 
 class Tiny(Spoken):
@@ -151,15 +119,15 @@ class Tiny(Spoken):
             InputError: for an unknown device or dtype, or a scorer for other features.
             ModelError: when the scorer cannot be used.
         """
-        reads = None if scorer is None else _scorer(scorer)
-        config = replace(config or TinyConfig(), classes=_num_classes(reads))
-        language_model, tokenizer = _language_model(device, dtype)
+        reads = None if scorer is None else tiny_folder.read_scorer(scorer)
+        config = replace(config or TinyConfig(), classes=tiny_folder.num_classes(reads))
+        language_model, tokenizer = tiny_folder.language_model(device, dtype)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            projector = _projector(config, language_model)
+            projector = tiny_folder.new_projector(config, language_model)
             lora.attach(language_model, config.targets, rank=config.rank, alpha=config.alpha)
         if projector.words is not None and reads is not None and reads.class_names is not None:
-            words = _class_words(reads.class_names.all, language_model, tokenizer)
+            words = tiny_folder.class_words(reads.class_names.all, language_model, tokenizer)
             projector.words.data.copy_(words)
         return cls(config, language_model, tokenizer, projector, None, source="untrained", scorer=reads)
 
@@ -180,15 +148,15 @@ class Tiny(Spoken):
             InputError: for an unknown device or dtype.
         """
         folder = Path(folder)
-        config = _config(folder)
+        config = tiny_folder.read_config(folder)
         folders.tensor_names(folder / WEIGHTS_FILE)
         tensors = load_file(folder / WEIGHTS_FILE)
         adaptation = {name.removeprefix(_LORA): t for name, t in tensors.items() if name.startswith(_LORA)}
         projection = {
             name.removeprefix(_PROJECTOR): t for name, t in tensors.items() if name.startswith(_PROJECTOR)
         }
-        language_model, tokenizer = _language_model(device, dtype)
-        projector = _projector(config, language_model)
+        language_model, tokenizer = tiny_folder.language_model(device, dtype)
+        projector = tiny_folder.new_projector(config, language_model)
         lora.attach(language_model, config.targets, rank=config.rank, alpha=config.alpha)
         try:
             projector.load_state_dict(projection)
@@ -207,7 +175,7 @@ class Tiny(Spoken):
             projector,
             kept,
             source=str(folder),
-            scorer=_own_scorer(folder, config),
+            scorer=tiny_folder.own_scorer(folder, config),
         )
 
     def save_pretrained(self, folder: str | Path) -> Path:
@@ -228,11 +196,11 @@ class Tiny(Spoken):
             folder.mkdir(parents=True, exist_ok=True)
             unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
             save_file(whole, unfinished / WEIGHTS_FILE)
-            text = configuration_text(self.config)
+            text = tiny_folder.configuration_text(self.config)
             (unfinished / CONFIG_FILE).write_text(text, encoding="utf-8")
             for name, path in self._companions().items():
                 if name == SCORER_FILE:
-                    _halved(path, unfinished / name)
+                    tiny_folder.save_halved(path, unfinished / name)
                 else:
                     shutil.copyfile(path, unfinished / name)
             for path in sorted(unfinished.iterdir()):
@@ -427,83 +395,3 @@ def load(
     if source is None and not (WEIGHTS / WEIGHTS_FILE).is_file():
         return None
     return Tiny.from_pretrained(source or WEIGHTS, device=device, dtype=dtype)
-
-
-def _halved(source: Path, target: Path) -> None:
-    """A scorer's file with its weights in half precision, and all that it says of itself."""
-    with safe_open(source, "pt") as file:
-        told = file.metadata()
-    tensors = {name: tensor.half() for name, tensor in load_file(source).items()}
-    save_file(tensors, target, metadata=told)
-
-
-def configuration_text(config: TinyConfig) -> str:
-    """`config.json` of a folder of `tiny`."""
-    return json.dumps({"model_type": MODEL_TYPE, **configuration.to_dict(config)}, indent=2) + "\n"
-
-
-def _config(folder: Path) -> TinyConfig:
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: no such model folder.")
-    data = folders.read_json(folder / CONFIG_FILE)
-    if data.pop("model_type", None) != MODEL_TYPE:
-        raise ModelError(f"{folder}: {CONFIG_FILE} does not describe a tiny model.")
-    if not (folder / WEIGHTS_FILE).is_file():
-        raise ModelError(f"{folder}: {WEIGHTS_FILE} is missing. Copy or download the model again.")
-    return configuration.from_dict(TinyConfig, data, where=str(folder / CONFIG_FILE))
-
-
-def _projector(config: TinyConfig, language_model: Any) -> Projector:
-    width = int(language_model.config.hidden_size)
-    told = slice(HIDDEN + 1, HIDDEN + 1 + config.classes)
-    projector = Projector(efficientnet.CHANNELS, config.state_width, width, views=config.views, classes=told)
-    return projector.to(language_model.lm_head.weight.device)
-
-
-def _class_words(names: Sequence[str], language_model: Any, tokenizer: Any) -> torch.Tensor:
-    """`[K, W]`: what the language model has for the words of a class, `RoadAccidents` as "road accidents"."""
-    table = language_model.get_input_embeddings().weight
-    said = [" " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() for name in names]
-    ids = [tokenizer(words, add_special_tokens=False)["input_ids"] for words in said]
-    return torch.stack([table[found].float().mean(0) for found in ids])
-
-
-def _scorer(path: str | Path) -> UrDmuScorer:
-    scorer = UrDmuScorer(path)
-    if scorer.input_width != FovealEncoder.width:
-        raise InputError(
-            f"{path}: this scorer reads features of width {scorer.input_width}; tiny needs one for "
-            f"{FovealEncoder.name}, of width {FovealEncoder.width}."
-        )
-    return scorer
-
-
-def _own_scorer(folder: Path, config: TinyConfig) -> UrDmuScorer | None:
-    """The scorer in a folder of `tiny`, which must be the one it was trained with."""
-    path = folder / SCORER_FILE
-    scorer = _scorer(path) if path.is_file() else None
-    if _num_classes(scorer) != config.classes:
-        raise ModelError(
-            f"{folder}: {SCORER_FILE} is not the one that belongs to {CONFIG_FILE}. Copy the folder again."
-        )
-    return scorer
-
-
-def _num_classes(scorer: UrDmuScorer | None) -> int:
-    return 0 if scorer is None or scorer.class_names is None else len(scorer.class_names)
-
-
-def _language_model(device: str | None, dtype: str | None) -> tuple[Any, Any]:
-    chosen = pick_device(device)
-    name = dtype or ("bfloat16" if _multiplies_bfloat16(chosen) else "float32")
-    if name not in DTYPES:
-        raise InputError(f"dtype={dtype!r} is not known: choose {', '.join(DTYPES)}.")
-    return smollm2.load(device=chosen, dtype=DTYPES[name])
-
-
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is the faster choice: processors without its instructions emulate it slowly."""
-    if device.type != "cpu":
-        return True
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
