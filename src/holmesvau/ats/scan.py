@@ -98,6 +98,18 @@ class ScanResult:
 _DEFAULTS = ScanConfig()
 
 
+def scanned_before(
+    path: Path, encoder: Encoder, *, config: ScanConfig = _DEFAULTS, store: FeatureStore | None = None
+) -> Features | None:
+    """What a scan of a file has left in the store, without opening the file; None where there is none."""
+    store = store if store is not None else FeatureStore()
+    if not (config.cache and path.is_file()):
+        return None
+    recipe = recipe_of(encoder, config, store.content(path))
+    found = store.find(recipe)
+    return None if found is None else features_of(found, recipe)
+
+
 def scan(
     video: Video,
     encoder: Encoder,

@@ -18,7 +18,7 @@ import numpy as np
 
 from holmesvau.ats.events import EventsConfig, find_events
 from holmesvau.ats.features import Encoder, Features, HalfArray, Progress, Scorer
-from holmesvau.ats.scan import ScanConfig, recipe_of, scan
+from holmesvau.ats.scan import ScanConfig, recipe_of, scan, scanned_before
 from holmesvau.ats.spread import uniform_cover
 from holmesvau.ats.store import FeatureStore, features_of
 from holmesvau.describe import SamplerConfig, choose
@@ -174,6 +174,8 @@ def scan_videos(
     """
     scanned = 0
     for path in paths:
+        if scanned_before(path, encoder, config=config or ScanConfig(), store=store) is not None:
+            continue
         with open_video(path) as video:
             result = scan(video, encoder, config=config or ScanConfig(), store=store, progress=progress)
         scanned += not result.cached

@@ -18,7 +18,7 @@ from torch import Tensor
 from holmesvau import checkpoints, registry
 from holmesvau.ats.classes import NORMAL, ClassNames
 from holmesvau.ats.features import Encoder, Features, Progress
-from holmesvau.ats.scan import scan
+from holmesvau.ats.scan import scan, scanned_before
 from holmesvau.ats.store import FeatureStore
 from holmesvau.errors import InputError, VideoError
 from holmesvau.train.data import OnError
@@ -115,15 +115,17 @@ def examples(
     made, skipped = [], []
     for number, video in enumerate(videos):
         try:
-            with open_video(video.path) as source:
-                found = scan(source, encoder, config=config.scan, store=store)
+            features = scanned_before(video.path, encoder, config=config.scan, store=store)
+            if features is None:
+                with open_video(video.path) as source:
+                    features = scan(source, encoder, config=config.scan, store=store).features
         except VideoError as error:
             if on_error == "stop":
                 raise VideoError(f'{error} (data.on_error = "skip" goes on without it.)') from error
             log.warning("%s: left out: %s", video.name, error)
             skipped.append(Skipped(video.name, str(error)))
             continue
-        made.append(labelled(video, found.features, names))
+        made.append(labelled(video, features, names))
         if progress is not None:
             progress("scanning videos", number + 1, len(videos))
     return made, skipped
