@@ -4,7 +4,8 @@
 
 Renders simulated videos two frames a second, finds the windows of every frame as `ats.fovea` does, and
 projects the actors of each anomaly into the picture. Prints, by class, the share of its frames in which
-somebody who takes part is in the first window, in one of the first two, in one of three. Prints Markdown.
+somebody who takes part is in the first window, in one of the first two, in one of three; and in which the
+first window, or one of three, holds a person from head to foot. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from holmesvau.ats import fovea
 from holmesvau.ats.fovea import Window
 from holmesvau.sim.plan import Plan, Settings, plan
 from holmesvau.sim.scenes import HELD_OUT, NAMES
+from holmesvau.sim.world import State
 from holmesvau.video import open_video
 
 FPS = 2.0
 DURATION = (25.0, 70.0)
-CHEST, MIDDLE = 1.0, 0.4  # metres above the floor: of a person, of anything else
+# Metres above the floor: of a person's chest, of the middle of anything else, of a person's head.
+CHEST, MIDDLE, HEAD = 1.0, 0.4, 1.7
 
 
 def main() -> None:
@@ -59,7 +62,8 @@ def main() -> None:
         for number, path in enumerate(made.videos):
             for label, found in looked_at(plan(settings, number), path):
                 hits[label].append(found)
-    print("| class | frames | first window | one of two | one of three |\n|---|---:|---:|---:|---:|")
+    print("| class | frames | first window | one of two | one of three | whole, first | whole, of three |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     everything = [found for of_class in hits.values() for found in of_class]
     for label, of_class in [*sorted(hits.items()), ("**all**", everything)]:
         shares = " | ".join(f"{share:.2f}" for share in np.mean(of_class, axis=0))
@@ -67,7 +71,10 @@ def main() -> None:
 
 
 def looked_at(planned: Plan, path: Path) -> list[tuple[str, list[bool]]]:
-    """For each frame of each anomaly: whether its windows, one, two and three of them, hold somebody."""
+    """For each frame of each anomaly: whether its windows, one, two and three of them, hold somebody.
+
+    And whether the first, or one of three, holds a whole person.
+    """
     with open_video(path) as video:
         frames = np.concatenate([batch.frames for batch in video.frames(every=1)])
     height, width = frames.shape[1:3]
@@ -77,21 +84,34 @@ def looked_at(planned: Plan, path: Path) -> list[tuple[str, list[bool]]]:
     for happening in planned.anomalies:
         first, last = np.ceil(happening.start * FPS), np.ceil(happening.end * FPS)
         for row in range(int(first), min(int(last), len(frames))):
-            points = []
+            points, bodies = [], []
             for actor in happening.actors:
                 state = actor.at(row / FPS)
-                if state is not None:
-                    above = CHEST if actor.kind == "person" else MIDDLE
+                if state is None:
+                    continue
+
+                def seen(above: float, state: State = state) -> tuple[float, float]:
                     pixel, _ = camera.project(np.array([state.x, state.y, state.z + above]))
-                    points.append((pixel[0] / width, pixel[1] / height))
-            points = [(x, y) for x, y in points if 0 <= x <= 1 and 0 <= y <= 1]
+                    return pixel[0] / width, pixel[1] / height
+
+                points.append(seen(CHEST if actor.kind == "person" else MIDDLE))
+                if actor.kind == "person":
+                    bodies.append((seen(0.0), seen(HEAD)))
+            points = [point for point in points if in_picture(*point)]
+            bodies = [body for body in bodies if in_picture(*body[0]) and in_picture(*body[1])]
             if points:
                 windows = fovea.glance(
                     traces[row], traces[max(0, row - fovea.MEMORY) : row], width / height
                 ).windows
                 held = [any(holds(window, *point) for point in points) for window in windows]
-                found.append((happening.label, [any(held[: k + 1]) for k in range(len(held))]))
+                whole = [any(all(holds(w, *end) for end in body) for body in bodies) for w in windows]
+                shares = [any(held[: k + 1]) for k in range(len(held))]
+                found.append((happening.label, [*shares, whole[0], any(whole)]))
     return found
+
+
+def in_picture(x: float, y: float) -> bool:
+    return 0 <= x <= 1 and 0 <= y <= 1
 
 
 def holds(window: Window, x: float, y: float) -> bool:

@@ -22,8 +22,12 @@ Floats = npt.NDArray[np.float32]
 
 # Thumbnail in which motion is sought. Its shape is that of a wide picture: a place is about as tall as wide.
 ROWS, COLUMNS = 36, 64
-# Sides of a window, as shares of the picture's height.
-SIDES = (0.25, 0.38, 0.55, 0.8)
+# Sides of a window, as shares of the picture's height: the smallest holds a person whole, with what an arm
+# can reach.
+SIDES = (0.36, 0.55, 0.8)
+# Rows and columns around a window in which the next one does not look: what sticks out of it is the same
+# thing.
+MARGIN = 3
 # Frames before that count as the scene at rest: 16 seconds of a scan by half-seconds.
 MEMORY = 32
 # Differences below this many times their median, plus a floor, are noise; above the ceiling they count no
@@ -86,9 +90,16 @@ def glance(thumbnail: Floats, before: Floats, aspect: float) -> Glance:
     places = []
     for _ in range(WINDOWS):
         places.append(_window(left, aspect))
-        left[places[-1]] = 0
+        left[_around(*places[-1])] = 0
     numbers = _numbers(thumbnail, changed, new, moving, light, flash, places)
     return Glance(tuple(_as_shares(*place) for place in places), numbers)
+
+
+def _around(rows: slice, columns: slice) -> tuple[slice, slice]:
+    return (
+        slice(max(0, rows.start - MARGIN), rows.stop + MARGIN),
+        slice(max(0, columns.start - MARGIN), columns.stop + MARGIN),
+    )
 
 
 def windows_of(numbers: npt.NDArray[np.floating], aspect: float) -> tuple[Window, ...]:
@@ -141,7 +152,10 @@ def _places(side: float, aspect: float) -> tuple[int, int]:
 
 
 def _window(difference: Floats, aspect: float) -> tuple[slice, slice]:
-    """Rows and columns of the window that holds the most difference for the root of its area."""
+    """Rows and columns of the window that holds the most difference for the root of its area.
+
+    Its middle is that of what it holds: what surrounds it on all sides is seen as well.
+    """
     if float(difference.sum()) < NOTHING:
         height, width = _places(SIDES[-1], aspect)
         top, left = (ROWS - height) // 2, (COLUMNS - width) // 2
@@ -158,7 +172,19 @@ def _window(difference: Floats, aspect: float) -> tuple[slice, slice]:
         if value > best:
             top, left = divmod(at, inside.shape[1])
             best, found = value, (slice(top, top + height), slice(left, left + width))
-    return found
+    return _centred(difference, *found)
+
+
+def _centred(difference: Floats, rows: slice, columns: slice) -> tuple[slice, slice]:
+    """The window moved to the middle of the difference in it, as far as the picture goes."""
+    weight = difference[rows, columns]
+    moved = []
+    for place, along, most in ((rows, weight.sum(1), ROWS), (columns, weight.sum(0), COLUMNS)):
+        length = place.stop - place.start
+        middle = place.start + float((along * (np.arange(length) + 0.5)).sum() / along.sum())
+        start = min(max(0, round(middle - length / 2)), most - length)
+        moved.append(slice(start, start + length))
+    return moved[0], moved[1]
 
 
 def _numbers(

@@ -25,7 +25,7 @@ CLOSE = 128
 # The whole picture, then its windows.
 VIEWS = 1 + fovea.WINDOWS
 # Changes when the same picture would be looked at in another way.
-_VERSION = 2
+_VERSION = 4
 
 
 class FovealEncoder:
