@@ -94,19 +94,22 @@ def tiny() -> Recipe:
                 duration=(25.0, 70.0),
                 size=(640, 360),
                 more_sizes=((320, 240),),
-                more_videos=(800, 80),
+                more_videos=(2700, 80),
                 fps=2.0,
                 anomalous_share=0.7,
             )
         ),
         scorer=ScorerTraining(
             encoder="efficientnet-lite0-fovea",
-            losses=Losses(classes=1.0),
-            optimisation=Optimisation(learning_rate=4e-4, schedule="cosine", warm_up=0.05),
+            losses=Losses(classes=1.0, events=2.0),
+            optimisation=Optimisation(
+                learning_rate=4e-4, schedule="cosine", warm_up=0.05, precision="bfloat16"
+            ),
             window=96,
             batch_videos=16,
-            epochs=9,
+            epochs=12,
             patience=0,
+            other_scenes=1.0,
         ),
         instruct=InstructTraining(
             encoder="efficientnet-lite0-fovea",
@@ -115,7 +118,7 @@ def tiny() -> Recipe:
             adaptation=Adaptation(rank=16, alpha=32.0),
             train_projector=True,
             projector_rate=5.0,
-            mixture=BuildConfig(clip=0.4),
+            mixture=BuildConfig(clip=0.15, event=0.9, video=0.4),
             epochs=1,
             batch_rows=32,
             pass_tokens=1536,

@@ -111,6 +111,16 @@ def load_parts(config: InstructTraining, device: str, scorer: str) -> Parts:
     return Parts(trainable, encoder, looking, scorer)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How a row becomes an example: its frames, its prompt, and what the frozen parts make of the frames."""
+
+    frames: FramesOfScan
+    wording: Wording
+    fresh: FreshPictures
+    kept: KeptPictures | None
+
+
 def material(
     recipe: Recipe,
     out: Path,
@@ -122,24 +132,29 @@ def material(
     progress: Progress | None,
 ) -> Material:
     """Render, scan, choose frames and prepare them: the main process does it and tells the others."""
-    config, store = recipe.instruct, store or FeatureStore()
-    speaker = parts.trainable.speaker
-    wording = Wording(
-        TextLaw(speaker.tokenizer, speaker.law, max_tokens=min(config.max_tokens, speaker.max_positions))
-    )
-    sampler = replace(config.sampler, num_frames=config.sampler.num_frames or parts.trainable.num_frames)
-    scanned = Scanned(parts.encoder, parts.scorer, sampler=sampler, config=config.scan, store=store)
-    frames = FramesOfScan(scanned, config.clip_frames)
-    fresh, kept = FreshPictures(parts.trainable, frames.dense), None
-    if parts.trainable.fingerprint is not None:
-        kept = KeptPictures(f"{parts.trainable.fingerprint} {config.scan.stride}", store)
+    store = store or FeatureStore()
+    reading = _reading(recipe.instruct, parts, store)
     chosen: tuple[dict[str, Gathered], list[Skipped]] | None = None
     if processes.is_main:
-        chosen = _chosen(recipe, out, run, parts, frames, wording, fresh, kept, store, workers, progress)
+        chosen = _chosen(recipe, out, run, parts, reading, store, workers, progress)
     chosen = processes.from_main(chosen)
     assert chosen is not None
     found, skipped = chosen
-    return Material(found["train"].examples, found["val"].examples, skipped, wording, kept or fresh)
+    pictures = reading.kept or reading.fresh
+    return Material(found["train"].examples, found["val"].examples, skipped, reading.wording, pictures)
+
+
+def _reading(config: InstructTraining, parts: Parts, store: FeatureStore) -> _Reading:
+    speaker = parts.trainable.speaker
+    most = min(config.max_tokens, speaker.max_positions)
+    wording = Wording(TextLaw(speaker.tokenizer, speaker.law, max_tokens=most))
+    sampler = replace(config.sampler, num_frames=config.sampler.num_frames or parts.trainable.num_frames)
+    scanned = Scanned(parts.encoder, parts.scorer, sampler=sampler, config=config.scan, store=store)
+    frames = FramesOfScan(scanned, config.clip_frames)
+    kept = None
+    if parts.trainable.fingerprint is not None:
+        kept = KeptPictures(f"{parts.trainable.fingerprint} {config.scan.stride}", store)
+    return _Reading(frames, wording, FreshPictures(parts.trainable, frames.dense), kept)
 
 
 def _chosen(
@@ -147,10 +162,7 @@ def _chosen(
     out: Path,
     run: Run,
     parts: Parts,
-    frames: FramesOfScan,
-    wording: Wording,
-    fresh: FreshPictures,
-    kept: KeptPictures | None,
+    reading: _Reading,
     store: FeatureStore,
     workers: int | None,
     progress: Progress | None,
@@ -173,13 +185,15 @@ def _chosen(
     found: dict[str, Gathered] = {}
     for split, listed in rows.items():
         bar = _bar(progress, f"choosing frames ({split})", len(listed))
-        found[split] = gather(listed, frames, wording, on_error=on_error, progress=bar)
+        found[split] = gather(listed, reading.frames, reading.wording, on_error=on_error, progress=bar)
     skipped = found["train"].skipped + found["val"].skipped
-    if kept is not None:
+    if (kept := reading.kept) is not None:
         for split, gathered in found.items():
             videos = len({example.path for example in gathered.examples})
             bar = _bar(progress, f"preparing frames ({split})", videos)
-            gathered.examples, failing = kept.fill(gathered.examples, fresh, on_error=on_error, progress=bar)
+            gathered.examples, failing = kept.fill(
+                gathered.examples, reading.fresh, on_error=on_error, progress=bar
+            )
             skipped += failing
     examples = found["train"].examples + found["val"].examples
     content = {str(path): store.content(path) for path in sorted({e.path for e in examples})}
