@@ -10,7 +10,7 @@ Shape legend: `T` dense frames, `D` feature width, `F` features looked at, `k` d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,22 +68,16 @@ class Familiarity:
             InputError: when there are fewer than two frames, or arrays of several widths.
         """
         count, shift, total, squares, outer = 0, None, None, None, None
-        for frames in features:
-            for start in range(0, len(frames), _FRAMES_AT_ONCE):
-                part = np.asarray(frames[start : start + _FRAMES_AT_ONCE], np.float64)
-                if shift is None or total is None or squares is None or outer is None:
-                    # Sums of squares of far-off numbers lose digits: count from the first frames' mean.
-                    shift = part.mean(0)
-                    total, squares = np.zeros(part.shape[1]), np.zeros(part.shape[1])
-                    outer = np.zeros((min(leading or part.shape[1], part.shape[1]),) * 2)
-                if part.shape[1] != len(shift):
-                    raise InputError(
-                        f"Features of widths {len(shift)} and {part.shape[1]} do not go together."
-                    )
-                part = part - shift
-                looked = part[:, : len(outer)]
-                count, total = count + len(part), total + part.sum(0)
-                squares, outer = squares + np.square(part).sum(0), outer + looked.T @ looked
+        for block in _blocks(features):
+            if shift is None or total is None or squares is None or outer is None:
+                # Sums of squares of far-off numbers lose digits: count from the first frames' mean.
+                shift = block.mean(0)
+                total, squares = np.zeros(block.shape[1]), np.zeros(block.shape[1])
+                outer = np.zeros((min(leading or block.shape[1], block.shape[1]),) * 2)
+            part = block - shift
+            looked = part[:, : len(outer)]
+            count, total = count + len(part), total + part.sum(0)
+            squares, outer = squares + np.square(part).sum(0), outer + looked.T @ looked
         if count < 2 or shift is None or total is None or squares is None or outer is None:
             raise InputError(f"{count} frames do not tell what is familiar. Give more videos.")
         centre = total / count
@@ -231,3 +225,26 @@ def _main_directions(covariance: FloatArray, count: int) -> tuple[FloatArray, Fl
             break
         before = found
     return found, (space @ inner)[:, ::-1][:, :count]
+
+
+def _blocks(features: Iterable[npt.NDArray[np.floating]]) -> Iterator[FloatArray]:
+    """Arrays `[T, D]` of any number of frames as blocks of many: each costs a pass over `D·D` numbers.
+
+    Raises:
+        InputError: when there are arrays of several widths.
+    """
+    waiting: list[npt.NDArray[np.floating]] = []
+    frames = 0
+    width: int | None = None
+    for found in features:
+        if width is not None and found.shape[1] != width:
+            raise InputError(f"Features of widths {width} and {found.shape[1]} do not go together.")
+        width = found.shape[1]
+        for start in range(0, len(found), _FRAMES_AT_ONCE):
+            waiting.append(found[start : start + _FRAMES_AT_ONCE])
+            frames += len(waiting[-1])
+            if frames >= _FRAMES_AT_ONCE:
+                yield np.concatenate(waiting).astype(np.float64)
+                waiting, frames = [], 0
+    if frames:
+        yield np.concatenate(waiting).astype(np.float64)

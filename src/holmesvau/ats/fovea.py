@@ -35,8 +35,8 @@ MEMORY = 32
 NOISE, FLOOR, CEILING = 3.0, 0.02, 0.3
 # Less difference in sum than this is none: then the window is the middle of the picture.
 NOTHING = 1e-3
-# In .85 of the frames of simulated anomalies somebody who takes part is in the first window, in .96 in one of
-# two, in .98 in one of three (`benchmarks/windows.py`).
+# In .90 of the frames of simulated anomalies somebody who takes part is in the first window, in .98 in one of
+# two, in .99 in one of three (`benchmarks/windows.py`).
 WINDOWS = 3
 MOTION = 26 + 3 * (WINDOWS - 1)
 

@@ -94,7 +94,7 @@ def tiny() -> Recipe:
                 duration=(25.0, 70.0),
                 size=(640, 360),
                 more_sizes=((320, 240),),
-                more_videos=(2700, 80),
+                more_videos=(2200, 80),
                 fps=2.0,
                 anomalous_share=0.7,
             )
