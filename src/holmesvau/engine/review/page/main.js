@@ -1,0 +1,473 @@
+// The page: what is in hand, what the keys and buttons do, and keeping in step with the ledger.
+
+import { byId, clock, el, layerName, redraw, span } from "/page/dom.js";
+import * as film from "/page/film.js";
+import * as server from "/page/server.js";
+import * as sides from "/page/sides.js";
+import * as timeline from "/page/timeline.js";
+import * as words from "/page/words.js";
+import { help } from "/page/keys.js";
+
+const EVERY = 2500;
+let project = null, video = null, selected = null, entry = null, held = null, mark = null, label = "", whole = null, opening = 0;
+
+// ---- who ----
+
+const whoBox = byId("who");
+const who = () => whoBox.value.trim();
+// This tab's name, else the one the command was given, else this browser's last.
+function firstName(offered) {
+  whoBox.value = sessionStorage.getItem("holmesvau who") || offered || localStorage.getItem("holmesvau who") || "";
+}
+whoBox.addEventListener("change", () => {
+  sessionStorage.setItem("holmesvau who", who());
+  localStorage.setItem("holmesvau who", who());
+  selected = mark = null;
+  timeline.setMark(null);
+  draw();
+});
+whoBox.addEventListener("keydown", (press) => { if (press.key === "Enter" || press.key === "Escape") whoBox.blur(); });
+
+// ---- changes ----
+
+// Ask for a change; `make` is called when its turn comes, so that it speaks of what is shown then.
+async function change(make, { quiet = false } = {}) {
+  if (!who()) {
+    server.tell("Say who you are first: your name is kept with everything you change.");
+    whoBox.focus();
+    return null;
+  }
+  try {
+    const told = await server.change(() => ({ who: who(), ...make() }));
+    if (!quiet) server.tell(told.warning);
+    if (video && told.video.name === video.name) take(told.video);
+    refreshProject();
+    return told;
+  } catch (error) {
+    if (error.message) server.tell(error.message);
+    if (!(error instanceof server.Refused)) throw error;
+    await refreshVideo();
+    return null;
+  }
+}
+
+// My lane: my own layer, else a machine's that counts, which becomes mine with the first change.
+function mine() {
+  const own = video.layers.find((layer) => layer.person && layer.name === who());
+  if (own) return { layer: own, adopt: null };
+  const counting = video.layers.find((layer) => layer.counts);
+  if (counting && !counting.person) return { layer: counting, adopt: counting.name };
+  return { layer: null, adopt: null };
+}
+const own = () => (video ? video.layers.find((layer) => layer.person && layer.name === who()) || null : null);
+const eventInHand = () => mine().layer?.events.find((event) => event.id === selected) || null;
+const anyEvent = (id) => eventInHand() || video.counts.find((event) => event.id === id) || video.layers.flatMap((layer) => layer.events).find((event) => event.id === id) || null;
+
+const alter = (id, values) => change(() => {
+  const { layer, adopt } = mine(), now = layer?.events.find((event) => event.id === id);
+  return { do: "alter", video: video.name, event: id, adopt, seen: now ? now.version : "", ...values };
+});
+
+async function add(from, to) {
+  const chosen = label;
+  const told = await change(() => ({ do: "add", video: video.name, start: film.edge(from), end: film.edge(to), label: chosen, adopt: mine().adopt }));
+  if (!told) return;
+  selected = told.event;
+  draw();
+}
+
+const act = {
+  async openEntry(next) {
+    entry = next.id;
+    held = next.kind === "text" ? next.address : null;
+    await openVideo(next.video, next);
+  },
+  openVideo: (name) => { entry = held = null; return openVideo(name); },
+  confirm: () => decided(() => ({ do: "confirm", video: video.name, seen: video.counts_version })),
+  nothing: () => change(() => ({ do: "begin", video: video.name })),
+  leaveOut: (reason) => {
+    if (!video.decision.left_out && !reason.trim()) return server.tell("Say why the video is left out.");
+    return decided(() => ({ do: "leave-out", video: video.name, reason }));
+  },
+  settle: (layer) => change(() => ({ do: "settle", video: video.name, layer, seen: video.counts_version })),
+  adopt: (layer) => change(() => ({ do: "adopt", video: video.name, layer })),
+  copy: (event) => change(() => ({ do: "add", video: video.name, start: event.start, end: event.end, label: event.label, adopt: mine().adopt })),
+};
+
+// A decision of the queue: when it is saved, the next entry comes into hand.
+async function decided(make) {
+  const list = sides.listed() === "queue" ? sides.rows(project) : [], at = list.findIndex((row) => row.id === entry);
+  const told = await change(make);
+  if (!told || at < 0) return Boolean(told);
+  await refreshProject();
+  const left = new Set(sides.rows(project).map((row) => row.id));
+  if (!left.has(entry)) {
+    const fresh = sides.rows(project);
+    const next = list.slice(at + 1).find((row) => left.has(row.id)) || fresh[Math.min(at, fresh.length - 1)];
+    if (next) await act.openEntry(next); else { entry = held = null; draw(); }
+  }
+  return true;
+}
+
+// ---- keeping in step ----
+
+async function refreshProject() {
+  try {
+    project = await server.get("/api/project");
+  } catch (error) {
+    if (error.message) server.tell(error.message);
+    return;
+  }
+  byId("project").textContent = project.name;
+  document.title = `${project.name} · review`;
+  const done = project.videos.filter((one) => one.known && !one.open && !one.problem).length;
+  byId("progress").textContent = `${done} of ${project.videos.length} videos wait for nobody`;
+  redraw(byId("annotators"), project.annotators.map((name) => el("option", { value: name })));
+  drawSides();
+}
+
+async function refreshVideo() {
+  if (!video) return;
+  const name = video.name;
+  try {
+    const next = await server.get("/api/video", { name });
+    if (video && video.name === name) take(next);
+  } catch (error) {
+    if (error.message) server.tell(error.message);
+  }
+}
+
+function take(next) {
+  video = next;
+  draw();
+}
+
+async function poll() {
+  try {
+    const { version } = await server.get("/api/version");
+    if (project && version !== project.version) await Promise.all([refreshProject(), refreshVideo()]);
+    else if (video && version !== video.version) await refreshVideo();
+    if (byId("agreement").open) await drawAgreement();
+  } catch { /* It is told above, and tried again. */ }
+  setTimeout(poll, EVERY);
+}
+server.whenBack(() => { refreshProject(); refreshVideo().then(() => { if (video && !film.film.count) film.open(video).then(draw); }); });
+
+async function drawAgreement() {
+  try {
+    whole = await server.get("/api/agreement");
+  } catch { return; }
+  if (video) sides.drawAgreement(video, whole);
+}
+byId("agreement").addEventListener("toggle", () => { if (byId("agreement").open) drawAgreement(); });
+
+// ---- opening ----
+
+async function openVideo(name, goal = null) {
+  const turn = ++opening, same = video && video.name === name;
+  try {
+    const next = await server.get("/api/video", { name });
+    if (turn !== opening) return;
+    if (!same) { selected = mark = null; timeline.setMark(null); }
+    video = next;
+  } catch (error) {
+    if (error.message) server.tell(error.message);
+    return;
+  }
+  document.body.classList.add("ready");
+  history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+  if (!same) {
+    draw({ whole: true });
+    await film.open(video);
+    if (turn !== opening) return;
+    draw({ whole: true });
+  }
+  if (goal) goTo(goal); else if (!same && video.counts.length) choose(video.counts[0].id, false);
+  draw();
+}
+
+// To what an entry of the queue is about.
+function goTo(goal) {
+  if (goal.level === "event") choose(goal.event, true);
+  else if (goal.level === "clip") {
+    const event = eventOf(goal.start, goal.end);
+    if (event) selected = event.id;
+    film.seek(goal.start + 1e-4);
+    timeline.reveal(goal.start);
+  } else if (goal.kind === "text") selected = null;
+  else if (video.counts.length) choose((video.counts.find((event) => !event.label && !event.normal) || video.counts[0]).id, true);
+  draw();
+  const target = goal.kind === "text" ? words.cardOf(goal.address)?.root : byId("decide");
+  target?.scrollIntoView({ block: "nearest" });
+}
+
+const eventOf = (start, end) => video.counts.find((event) => (start + end) / 2 >= event.start && (start + end) / 2 < event.end) || null;
+
+function choose(id, seek) {
+  selected = id;
+  const event = anyEvent(id);
+  if (event && seek) {
+    film.show(film.nearestEdge(event.start));
+    timeline.reveal(event.start);
+  }
+  draw();
+}
+
+// ---- drawing ----
+
+function draw({ whole: fresh = false } = {}) {
+  if (!video) return drawSides();
+  byId("name").textContent = video.name;
+  const { film: now } = film;
+  byId("facts").textContent = [video.file, now.count ? `${now.count} frames` : "", now.duration ? clock(now.duration, 1) : "",
+    video.labels === null ? "" : video.labels.length ? `listed as ${video.labels.join(", ")}` : "listed as normal",
+    video.known ? "" : "not looked at by a run yet", video.problem].filter(Boolean).join(" · ");
+  timeline.draw({ curve: video.curve, duration: video.duration, counts: video.counts, lanes: lanes(), selected, who: who() }, { whole: fresh });
+  drawEvent();
+  drawSides();
+  moved();
+}
+
+function lanes() {
+  const { layer, adopt } = mine();
+  const found = [];
+  const counting = (one) => Boolean(one && one.counts);
+  if (layer) found.push({ name: layer.name, title: adopt ? layerName(layer.name, who()) : who() ? `${who()} (you)` : "you", editable: true, machine: !layer.person, counts: counting(layer), events: layer.events });
+  else found.push({ name: who() || "you", title: "you", editable: true, machine: false, counts: false, events: [] });
+  for (const other of video.layers) {
+    if (other === layer || (other.name === "@sampled" && video.counts.every((event) => event.layer !== "@sampled"))) continue;
+    found.push({ name: other.name, title: layerName(other.name, who()), editable: false, machine: !other.person, counts: counting(other), events: other.events });
+  }
+  return found;
+}
+
+function drawSides() {
+  if (!project) return;
+  const state = { entry, name: video?.name, who: who(), mine: own() && own().name };
+  sides.drawLists(project, state, act);
+  if (!video) return;
+  sides.drawDecision(video, state, act);
+  sides.drawLayers(video, state, act);
+  sides.drawHistory(video);
+  if (byId("agreement").open) sides.drawAgreement(video, whole);
+  const event = selected && video.counts.find((one) => one.id === selected);
+  const texts = video.texts.filter((text) => {
+    if (text.address === held) return true;
+    if (!event) return text.level === "video";
+    if (text.level === "event") return text.event === event.id;
+    return text.level === "clip" && (text.start + text.end) / 2 >= event.start && (text.start + text.end) / 2 < event.end;
+  });
+  const empty = video.texts.length ? (selected && !event ? "Texts are kept for the events that count, and this one does not." : "Nothing is to be said of this event yet.") : video.boundaries ? "Words come when the events are confirmed." : "";
+  words.draw(texts, { folder: project.folder, who: who(), held, empty, title: titleOf });
+}
+
+function titleOf(text) {
+  if (text.level === "video") return "The whole video";
+  if (text.level === "clip") return "Clip";
+  const at = video.counts.findIndex((event) => event.id === text.event), event = video.counts[at];
+  return event ? `Event ${at + 1} · ${event.label || (event.normal ? "normal stretch" : "no class yet")}` : "Event";
+}
+
+// The event in hand, beneath the timeline: its ends, its class.
+function drawEvent() {
+  const event = eventInHand() || (selected && anyEvent(selected)), editable = Boolean(eventInHand()), place = byId("event");
+  const classes = [...new Set([...project.classes, ...(event && event.label ? [event.label] : [])])];
+  const picked = event && editable ? event.label : label;
+  const pick = el("select", { id: "class", key: "class", change: (chosen) => setClass(chosen.target.value) },
+    el("option", { value: "", selected: picked === "" }, "no class yet"),
+    classes.map((name, number) => el("option", { value: name, selected: name === picked }, number < 9 ? `${number + 1}  ${name}` : name)));
+  if (!event) {
+    redraw(place, el("label", { class: "small" }, "Class of the next event ", pick),
+      el("p", { class: "quiet hint" }, mark === null ? "No event in hand. " : `An event begins at frame ${mark}. `, mark === null ? [el("kbd", {}, "i"), " marks where one begins, ", el("kbd", {}, "o"), " where it ends; or drag on your lane."] : [el("kbd", {}, "o"), " where it ends, ", el("kbd", {}, "Esc"), " forgets it."]));
+    return;
+  }
+  const { from, to } = timeline.edges(event);
+  const facts = el("p", {}, el("b", {}, event.label || (event.normal ? "Normal stretch" : "No class yet")), ` ${span(event.start, event.end, 2)}`,
+    el("span", { class: "quiet" }, ` · frames ${from}–${to - 1} · ${(event.end - event.start).toFixed(2)} s${event.score === null ? "" : ` · score ${event.score.toFixed(2)}`}`));
+  const play = el("button", { type: "button", key: "play-event", title: "Play the event (l)", click: playEvent }, "Play it ", el("kbd", {}, "l"));
+  if (!editable) {
+    redraw(place, facts, el("div", { class: "buttons" }, play, event.layer !== who() && el("button", { type: "button", key: "copy-event", click: () => act.copy(event) }, "Mark the same")));
+    return;
+  }
+  redraw(place, facts, el("div", { class: "buttons" }, el("label", { class: "small" }, "Class ", pick), play,
+    el("button", { type: "button", key: "start-here", title: "It begins with the frame in hand ([)", click: () => endHere("start") }, "Start here ", el("kbd", {}, "[")),
+    el("button", { type: "button", key: "end-here", title: "It ends with the frame in hand (])", click: () => endHere("end") }, "End here ", el("kbd", {}, "]")),
+    el("button", { type: "button", key: "remove", title: "Remove the event (Delete)", click: remove }, "Remove")));
+}
+
+function moved() {
+  const { film: now } = film;
+  byId("now").textContent = now.count ? `${clock(now.seconds, 3)} · frame ${now.frame} of ${now.count}` : "";
+  byId("play").textContent = now.playing ? "Pause" : "Play";
+  timeline.moveHead();
+}
+film.onMove(moved);
+
+// ---- what hands do ----
+
+function setClass(name) {
+  label = name;
+  if (eventInHand()) alter(selected, { label: name });
+  else drawEvent();
+}
+function markIn() {
+  mark = film.film.frame;
+  timeline.setMark(mark);
+  selected = null;
+  draw();
+}
+function markOut() {
+  if (mark === null) return server.tell("Mark first where the event begins: i. To move the end of the event in hand: ].");
+  const from = mark, to = film.film.frame + 1;
+  if (to <= from) return server.tell(`The event begins with frame ${from}: go on to where it ends.`);
+  mark = null;
+  timeline.setMark(null);
+  return add(from, to);
+}
+function endHere(side) {
+  const event = eventInHand();
+  if (!event) return;
+  const { from, to } = timeline.edges(event), here = film.film.frame;
+  if (side === "start" && here >= to) server.tell("The event would begin after its end.");
+  else if (side === "end" && here < from) server.tell("The event would end before its start.");
+  else if (side === "start") alter(event.id, { start: film.edge(here), end: film.edge(to) });
+  else alter(event.id, { start: film.edge(from), end: film.edge(here + 1) });
+}
+function remove() {
+  const event = eventInHand();
+  if (!event) return;
+  const id = selected;
+  selected = null;
+  change(() => {
+    const { layer, adopt } = mine(), now = layer?.events.find((one) => one.id === id);
+    return { do: "remove", video: video.name, event: id, adopt, seen: now ? now.version : "" };
+  });
+}
+function playEvent() {
+  const event = selected && anyEvent(selected);
+  if (!event) return film.toggle();
+  return film.play(film.nearestEdge(event.start), film.nearestEdge(event.end) - 1);
+}
+function nextEvent(by) {
+  const events = (mine().layer?.events.length ? mine().layer.events : video.counts).slice().sort((a, b) => a.start - b.start);
+  if (!events.length) return;
+  const at = events.findIndex((event) => event.id === selected);
+  const place = at >= 0 ? at + by : by > 0 ? events.findIndex((event) => event.start > film.film.seconds + 1e-3) : events.findLastIndex((event) => event.start < film.film.seconds - 1e-3);
+  if (events[place]) choose(events[place].id, true);
+}
+function nextRow(by) {
+  const list = sides.rows(project), queue = sides.listed() === "queue";
+  const at = list.findIndex((row) => (queue ? row.id === entry : row.name === video?.name));
+  const next = list[at < 0 ? (by > 0 ? 0 : list.length - 1) : at + by];
+  if (next) return queue ? act.openEntry(next) : act.openVideo(next.name);
+  return null;
+}
+async function undo(what) {
+  const told = await change(() => ({ do: what }), { quiet: true });
+  if (!told) return;
+  if (!video || told.video.name !== video.name) await act.openVideo(told.video.name);
+  server.tell(`${told.video.name}: ${told.told}.`);
+}
+function accept() {
+  const card = held && words.cardOf(held);
+  if (card) card.accept();
+  else if (video && !video.decision.left_out) act.confirm();
+}
+function reject() {
+  const card = held && words.cardOf(held);
+  if (card) card.askReason();
+  else server.tell("Events are not sent back: change them, or leave the video out. To send back a text, take it from the queue.");
+}
+
+timeline.connect({
+  seek: film.seek, show: film.show,
+  select: (event, lane, seek) => { held = null; choose(event.id, seek); },
+  alter: (event, from, to) => alter(event.id, { start: film.edge(from), end: film.edge(to) }),
+  add,
+});
+words.connect({
+  write: (address, parts, seen) => decided(() => ({ do: "write", address, parts, seen })),
+  accept: (review, seen) => decided(() => ({ do: "accept", review, seen })),
+  sendBack: (address, reason, seen) => decided(() => ({ do: "send-back", address, reason, seen })),
+  seek: (text) => film.play(film.nearestEdge(text.start), film.nearestEdge(text.end) - 1),
+  hold: (text) => {
+    if (held === text.address) return;
+    held = text.address;
+    entry = text.review ? text.review.id : null;
+    drawSides();
+  },
+});
+
+const KEYS = {
+  " ": () => film.toggle(), ",": () => film.step(-1), ".": () => film.step(1), "<": () => film.step(-10), ">": () => film.step(10),
+  ArrowLeft: (press) => film.seek(film.film.seconds - (press.shiftKey ? 10 : 1)), ArrowRight: (press) => film.seek(film.film.seconds + (press.shiftKey ? 10 : 1)),
+  Home: () => film.show(0), End: () => film.show(film.film.count - 1),
+  i: markIn, o: markOut, "[": () => endHere("start"), "]": () => endHere("end"), Delete: remove, l: playEvent,
+  n: () => nextEvent(1), p: () => nextEvent(-1), j: () => nextRow(1), k: () => nextRow(-1),
+  c: () => byId("class")?.focus(), e: () => (words.cardOf(held) || words.cardOf(byId("words").querySelector("[data-address]")?.dataset.address))?.edit(),
+  Enter: accept, r: reject, "+": () => timeline.zoom(0.5), "=": () => timeline.zoom(0.5), "-": () => timeline.zoom(2), 0: timeline.zoomAll,
+  w: () => whoBox.focus(), "?": () => byId("keys").showModal(),
+  Escape: () => { if (mark !== null) { mark = null; timeline.setMark(null); } else selected = null; server.tell(""); draw(); },
+};
+
+document.addEventListener("keydown", (press) => {
+  if (byId("keys").open || press.altKey) return;
+  const target = press.target, typing = target.closest("textarea, input, select"), pressing = target.closest("button, summary, a");
+  if (press.ctrlKey || press.metaKey) {
+    const key = press.key.toLowerCase();
+    if (typing && !typing.matches("select") || (key !== "z" && key !== "y")) return;
+    press.preventDefault();
+    undo(key === "y" || press.shiftKey ? "redo" : "undo");
+    return;
+  }
+  if (typing) {
+    if (press.key === "Escape") typing.blur();
+    return;
+  }
+  if (pressing && (press.key === "Enter" || press.key === " ")) return;
+  if (!video && !["j", "k", "?", "w"].includes(press.key)) return;
+  const digit = /^[1-9]$/.test(press.key) ? project.classes[Number(press.key) - 1] : null;
+  const action = digit ? () => setClass(digit) : KEYS[press.key.length === 1 && !KEYS[press.key] ? press.key.toLowerCase() : press.key];
+  if (!action) return;
+  press.preventDefault();
+  if (press.repeat && ["i", "o", "Enter", " ", "Delete"].includes(press.key)) return;
+  timeline.settle();
+  action(press);
+});
+
+// A mouse's click leaves the keys to the page.
+document.addEventListener("mousedown", (press) => {
+  const button = press.target.closest("button");
+  if (!button) return;
+  press.preventDefault();
+  if (document.activeElement && !button.closest("dialog, .why")) document.activeElement.blur();
+});
+
+const clicks = {
+  play: () => film.toggle(), back: () => film.step(-1), forward: () => film.step(1), "mark-in": markIn, "mark-out": markOut,
+  undo: () => undo("undo"), redo: () => undo("redo"), help: () => byId("keys").showModal(), "alert-close": () => server.tell(""),
+  "tab-queue": () => { sides.show("queue"); drawSides(); }, "tab-videos": () => { sides.show("videos"); drawSides(); },
+};
+for (const [id, action] of Object.entries(clicks)) byId(id).addEventListener("click", action);
+byId("speed").addEventListener("change", (event) => { film.speed(Number(event.target.value)); event.target.blur(); });
+byId("filter").addEventListener("input", drawSides);
+byId("screen").addEventListener("click", () => film.toggle());
+
+async function start() {
+  help(byId("keys-table"));
+  try {
+    const first = await server.get("/api/project");
+    firstName(first.who);
+  } catch { /* Tried again below. */ }
+  await refreshProject();
+  setTimeout(poll, EVERY);
+  if (!project) return;
+  const asked = decodeURIComponent(location.hash.slice(1));
+  if (project.videos.some((one) => one.name === asked)) await act.openVideo(asked);
+  else if (project.queue.length) await act.openEntry(project.queue[0]);
+  else if (project.videos.length) {
+    sides.show("videos");
+    await act.openVideo(project.videos[0].name);
+  }
+}
+start();
