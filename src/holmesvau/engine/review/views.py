@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def project(room: Room) -> dict[str, Any]:
             for video in ledger.videos()
         ],
         "open": len(queue),
-        "queue": [_entry(entry) for entry in queue[:MOST_ENTRIES]],
+        "queue": _entries(ledger, queue[:MOST_ENTRIES]),
     }
 
 
@@ -160,6 +161,20 @@ def _text(text: LedgerText, review: Review | None) -> dict[str, Any]:
         "version": versions.of_text(text),
         "review": None if review is None else _entry(review),
     }
+
+
+def _entries(ledger: Ledger, entries: Sequence[Review]) -> list[dict[str, Any]]:
+    """Entries, those about events with the seconds of the events."""
+    spans = {
+        (video, event.id): event.span
+        for video in {entry.target.video for entry in entries if entry.target.level == "event"}
+        for event in ledger.events(video)
+    }
+    shown = []
+    for entry in entries:
+        start, end = spans.get((entry.target.video, entry.target.event), (None, None))
+        shown.append(_entry(entry) | ({} if start is None else {"start": start, "end": end}))
+    return shown
 
 
 def _entry(entry: Review) -> dict[str, Any]:

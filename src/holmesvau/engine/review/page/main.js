@@ -120,8 +120,8 @@ async function refreshProject() {
   }
   byId("project").textContent = project.name;
   document.title = `${project.name} · review`;
-  const done = project.videos.filter((one) => one.known && !one.open && !one.problem).length;
-  byId("progress").textContent = `${done} of ${project.videos.length} videos wait for nobody`;
+  const waiting = project.videos.filter((one) => one.open).length;
+  byId("progress").textContent = waiting ? `${project.open} waiting in ${waiting} of ${project.videos.length} videos` : `${project.videos.length} videos, nothing waits for people`;
   redraw(byId("annotators"), project.annotators.map((name) => el("option", { value: name })));
   drawSides();
 }
