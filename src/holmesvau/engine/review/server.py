@@ -59,7 +59,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})$")
 
 
 class ReviewServer(ThreadingHTTPServer):
@@ -293,7 +293,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _change(self, path: str) -> None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > _LARGEST_BODY:
+        if not length.isdecimal() or len(length) > 12 or int(length) > _LARGEST_BODY:
             self.close_connection = True
             told = f"A change says how long it is, and is no longer than {_LARGEST_BODY:,} bytes."
             return self._json({"error": told}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
