@@ -13,7 +13,7 @@ export function el(name, attributes = {}, ...children) {
     else if (key === "key") element.dataset.key = value;
     else element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 

@@ -15,15 +15,19 @@ let project = null, video = null, selected = null, entry = null, held = null, ma
 
 const whoBox = byId("who");
 const who = () => whoBox.value.trim();
+const missing = () => whoBox.classList.toggle("missing", !who());
+whoBox.addEventListener("input", missing);
 // This tab's name, else the one the command was given, else this browser's last.
 function firstName(offered) {
   whoBox.value = sessionStorage.getItem("holmesvau who") || offered || localStorage.getItem("holmesvau who") || "";
+  missing();
 }
 whoBox.addEventListener("change", () => {
   sessionStorage.setItem("holmesvau who", who());
   localStorage.setItem("holmesvau who", who());
-  selected = mark = null;
+  mark = null;
   timeline.setMark(null);
+  if (video && selected && !video.counts.some((event) => event.id === selected)) selected = null;
   draw();
 });
 whoBox.addEventListener("keydown", (press) => { if (press.key === "Enter" || press.key === "Escape") whoBox.blur(); });
@@ -170,6 +174,7 @@ async function openVideo(name, goal = null) {
     if (turn !== opening) return;
     if (!same) { selected = mark = null; timeline.setMark(null); }
     video = next;
+    if (!same && !label && video.labels?.length === 1) label = video.labels[0];
   } catch (error) {
     if (error.message) server.tell(error.message);
     return;
@@ -257,7 +262,7 @@ function drawSides() {
     if (text.level === "event") return text.event === event.id;
     return text.level === "clip" && (text.start + text.end) / 2 >= event.start && (text.start + text.end) / 2 < event.end;
   });
-  const empty = video.texts.length ? (selected && !event ? "Texts are kept for the events that count, and this one does not." : "Nothing is to be said of this event yet.") : video.boundaries ? "Words come when the events are confirmed." : "";
+  const empty = video.texts.length ? (!selected ? "The text of the whole video comes when those of its events stand." : event ? "Nothing is to be said of this event yet." : "Texts are kept for the events that count, and this one does not.") : video.boundaries ? "Words come when the events are confirmed." : "";
   words.draw(texts, { folder: project.folder, who: who(), held, empty, title: titleOf });
 }
 

@@ -38,7 +38,7 @@ function entryRow(entry, state, act) {
   const where = entry.start === null ? "" : span(entry.start, entry.end, 0);
   return el("li", {}, el("button", { type: "button", class: "row", key: `entry-${entry.id}`, "data-entry": String(entry.id), "aria-current": entry.id === state.entry ? "true" : null, click: () => act.openEntry(entry) },
     el("span", { class: "row-head" }, el("b", {}, what), el("span", {}, where)),
-    el("span", { class: "row-head" }, el("span", { class: "row-video" }, entry.video), el("span", { class: `tag ${entry.gate}` }, GATES[entry.gate] || entry.gate)),
+    el("span", { class: "row-head" }, el("span", { class: "row-video" }, entry.video), entry.kind === "text" && el("span", { class: `tag ${entry.gate}` }, GATES[entry.gate] || entry.gate)),
     el("span", { class: "row-reason" }, entry.reason)));
 }
 

@@ -76,7 +76,7 @@ function make(first) {
   } });
   const form = el("div", { class: "why", hidden: true }, why, el("button", { type: "button", click: sendBack }, "Send back"));
   const play = el("button", { type: "button", class: "link", title: "Play it", click: () => act.seek(text, true) }, "");
-  const root = el("section", { class: "card text", "data-address": first.address, focusin: () => act.hold(text) },
+  const root = el("section", { class: `card text ${first.level}`, "data-address": first.address, focusin: () => act.hold(text) },
     el("div", { class: "head-line" }, head, play), badge, reason, ...fields, notice,
     el("div", { class: "buttons" }, save, stand, back), form);
   root.addEventListener("keydown", (press) => {
