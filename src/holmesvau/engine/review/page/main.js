@@ -25,6 +25,7 @@ function firstName(offered) {
 whoBox.addEventListener("change", () => {
   sessionStorage.setItem("holmesvau who", who());
   localStorage.setItem("holmesvau who", who());
+  missing();
   mark = null;
   timeline.setMark(null);
   if (video && selected && !video.counts.some((event) => event.id === selected)) selected = null;
@@ -101,6 +102,7 @@ const act = {
 // A decision of the queue: when it is saved, the next entry comes into hand.
 async function decided(make) {
   const list = sides.listed() === "queue" ? sides.rows(project) : [], at = list.findIndex((row) => row.id === entry);
+  const typing = document.activeElement.matches("textarea");
   const told = await change(make);
   if (!told || at < 0) return Boolean(told);
   await refreshProject();
@@ -109,6 +111,9 @@ async function decided(make) {
     const fresh = sides.rows(project);
     const next = list.slice(at + 1).find((row) => left.has(row.id)) || fresh[Math.min(at, fresh.length - 1)];
     if (next) await act.openEntry(next); else { entry = held = null; draw(); }
+    // Whoever writes goes on writing.
+    document.activeElement.blur();
+    if (typing && held) words.cardOf(held)?.edit();
   }
   return true;
 }
@@ -155,7 +160,12 @@ async function poll() {
   } catch { /* It is told above, and tried again. */ }
   setTimeout(poll, EVERY);
 }
-server.whenBack(() => { refreshProject(); refreshVideo().then(() => { if (video && !film.film.count) film.open(video).then(draw); }); });
+server.whenBack(async () => {
+  await refreshProject();
+  if (!video) return first();
+  await refreshVideo();
+  if (!film.film.count && (await film.open(video))) draw({ whole: true });
+});
 
 async function drawAgreement() {
   try {
@@ -395,6 +405,7 @@ words.connect({
   accept: (review, seen) => decided(() => ({ do: "accept", review, seen })),
   sendBack: (address, reason, seen) => decided(() => ({ do: "send-back", address, reason, seen })),
   seek: (text) => film.play(film.nearestEdge(text.start), film.nearestEdge(text.end) - 1),
+  tell: server.tell,
   hold: (text) => {
     if (held === text.address) return;
     held = text.address;
@@ -407,7 +418,7 @@ const KEYS = {
   " ": () => film.toggle(), ",": () => film.step(-1), ".": () => film.step(1), "<": () => film.step(-10), ">": () => film.step(10),
   ArrowLeft: (press) => film.seek(film.film.seconds - (press.shiftKey ? 10 : 1)), ArrowRight: (press) => film.seek(film.film.seconds + (press.shiftKey ? 10 : 1)),
   Home: () => film.show(0), End: () => film.show(film.film.count - 1),
-  i: markIn, o: markOut, "[": () => endHere("start"), "]": () => endHere("end"), Delete: remove, l: playEvent,
+  i: markIn, o: markOut, "[": () => endHere("start"), "]": () => endHere("end"), Delete: remove, Backspace: remove, l: playEvent,
   n: () => nextEvent(1), p: () => nextEvent(-1), j: () => nextRow(1), k: () => nextRow(-1),
   c: () => byId("class")?.focus(), e: () => (words.cardOf(held) || words.cardOf(byId("words").querySelector("[data-address]")?.dataset.address))?.edit(),
   Enter: accept, r: reject, "+": () => timeline.zoom(0.5), "=": () => timeline.zoom(0.5), "-": () => timeline.zoom(2), 0: timeline.zoomAll,
@@ -458,14 +469,8 @@ byId("speed").addEventListener("change", (event) => { film.speed(Number(event.ta
 byId("filter").addEventListener("input", drawSides);
 byId("screen").addEventListener("click", () => film.toggle());
 
-async function start() {
-  help(byId("keys-table"));
-  try {
-    const first = await server.get("/api/project");
-    firstName(first.who);
-  } catch { /* Tried again below. */ }
-  await refreshProject();
-  setTimeout(poll, EVERY);
+// What is open at first: what the address names, else what waits first.
+async function first() {
   if (!project) return;
   const asked = decodeURIComponent(location.hash.slice(1));
   if (project.videos.some((one) => one.name === asked)) await act.openVideo(asked);
@@ -474,5 +479,13 @@ async function start() {
     sides.show("videos");
     await act.openVideo(project.videos[0].name);
   }
+}
+
+async function start() {
+  help(byId("keys-table"));
+  await refreshProject();
+  firstName(project ? project.who : "");
+  await first();
+  setTimeout(poll, EVERY);
 }
 start();

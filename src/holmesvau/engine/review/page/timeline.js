@@ -147,7 +147,7 @@ function spanOf(event, number, lane) {
   const held = nudged && nudged.event.id === event.id && lane.editable ? nudged : null;
   const start = held ? edge(held.from) : event.start, end = held ? edge(held.to) : event.end;
   if (end < view.from || start > view.to) return [];
-  const selected = event.id === shown.selected && (lane.editable || !shown.lanes.some((other) => other.editable && other.events.some((one) => one.id === event.id)));
+  const selected = event.id === shown.selected && lane === laneOf(event.id);
   const name = event.label || (event.normal ? "normal stretch" : "no class yet");
   const kind = `span${selected ? " selected" : ""}${event.normal ? " normal" : ""}${event.label || event.normal ? "" : " open"}${lane.machine ? " machine" : ""}`;
   const part = el("div", { class: kind, tabindex: "0", role: "button", key: `${lane.name}/${event.id}`, "aria-pressed": String(selected),
@@ -163,6 +163,12 @@ function spanOf(event, number, lane) {
   });
   if (lane.editable) part.append(handle(part, event, lane, "start"), handle(part, event, lane, "end"));
   return [part];
+}
+
+// The same event may lie in several lanes: one's own goes before the one that counts, and that before others.
+function laneOf(id) {
+  const holding = shown.lanes.filter((lane) => lane.events.some((event) => event.id === id));
+  return holding.find((lane) => lane.editable) || holding.find((lane) => lane.counts) || holding[0];
 }
 
 function place(part, start, end) {

@@ -9,7 +9,8 @@ const ROWS = { caption: 2, judgement: 2, description: 4, analysis: 3 };
 const cards = new Map();
 let act = {}, folder = "", who = "";
 
-// `act` has write(address, parts, seen), accept(review, seen), sendBack(address, reason, seen), seek(text), hold(text).
+// `act` has write(address, parts, seen), accept(review, seen), sendBack(address, reason, seen), seek(text), hold(text),
+// tell(sentence).
 export const connect = (actions) => { act = actions; };
 
 // ---- drafts ----
@@ -59,7 +60,7 @@ export const cardOf = (address) => cards.get(address);
 export const unsaved = () => [...cards.values()].filter((card) => card.dirty()).length;
 
 function make(first) {
-  let text = first, seen = first.version, theirs = "";
+  let text = first, seen = first.version, theirs = "", saving = false;
   const boxes = {};
   const fields = PARTS[first.level].map((part) => {
     const box = el("textarea", { rows: String(ROWS[part]), spellcheck: "true", "data-part": part, input: typed });
@@ -76,7 +77,7 @@ function make(first) {
   } });
   const form = el("div", { class: "why", hidden: true }, why, el("button", { type: "button", click: sendBack }, "Send back"));
   const play = el("button", { type: "button", class: "link", title: "Play it", click: () => act.seek(text, true) }, "");
-  const root = el("section", { class: `card text ${first.level}`, "data-address": first.address, focusin: () => act.hold(text) },
+  const root = el("section", { class: `card text of-${first.level}`, "data-address": first.address, focusin: () => act.hold(text) },
     el("div", { class: "head-line" }, head, play), badge, reason, ...fields, notice,
     el("div", { class: "buttons" }, save, stand, back), form);
   root.addEventListener("keydown", (press) => {
@@ -132,6 +133,9 @@ function make(first) {
       seen = text.version;
       theirs = "";
       keep(text.address, null);
+    } else if (changed && saving) {
+      // One's own words, while more are typed.
+      seen = text.version;
     } else if (changed) {
       // Seen now, and told: saving puts these words in the place of theirs, knowingly.
       seen = text.version;
@@ -155,8 +159,9 @@ function make(first) {
 
   function write() {
     if (save.disabled) return;
-    const parts = words();
-    act.write(text.address, parts, seen).then((done) => {
+    saving = true;
+    act.write(text.address, words(), seen).then((done) => {
+      saving = false;
       if (!done) return;
       theirs = "";
       keep(text.address, dirty() ? { parts: words(), seen, who, at: Date.now() / 1000 } : null);
@@ -165,6 +170,7 @@ function make(first) {
   }
   function accept() {
     if (text.review && text.review.written && !dirty()) act.accept(text.review.id, text.version);
+    else act.tell(dirty() ? "There are unsaved words: save them, Ctrl+Enter in the box." : text.review ? "Nobody has written this yet: press e, and write it." : "This text stands already.");
   }
   function askReason() {
     if (back.hidden) return;
