@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -72,7 +73,13 @@ def page(tmp_path, films, marked) -> Iterator[Page]:
     chosen = {"decouple.import_file": str(marked), "decouple.confirm": "all", "decouple.clips.median": 10.0}
     project = engine.init(tmp_path / "project", [films], chosen=chosen)
     engine.run(project, instruct=False)
-    with open_server(project, port=0) as server:
+    with served(project) as page:
+        yield page
+
+
+@contextmanager
+def served(project: engine.Project, host: str = "127.0.0.1") -> Iterator[Page]:
+    with open_server(project, host=host, port=0) as server:
         running = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         running.start()
         try:
@@ -262,24 +269,46 @@ def test_an_edit_is_kept_though_the_settings_cannot_be_used_now(page):
 
 
 def test_beyond_this_machine_a_key_is_asked_for(page):
-    with open_server(page.project, host="0.0.0.0", port=0) as server:
-        running = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        running.start()
-        other = Page(server, page.project)
+    with served(page.project, "0.0.0.0") as other:
+        server = other.server
         key = (page.project.folder / "review.key").read_text()
-        try:
-            assert server.url.endswith(f"?key={key}")
-            assert (page.project.folder / "review.key").stat().st_mode & 0o777 == 0o600
-            assert other.ask("GET", "/")[0] == other.ask("GET", "/api/project?key=wrong")[0] == 401
-            status, _, headers = other.ask("GET", f"/?key={key}")
-            cookie = headers["Set-Cookie"].partition(";")[0]
-            assert status == 303 and "HttpOnly; SameSite=Strict" in headers["Set-Cookie"]
-            assert other.ask("GET", "/api/project", Cookie=cookie)[0] == 200
-            assert other.ask("GET", "/api/project", Cookie=cookie, Host=f"evil.example:{server.server_port}")[0] == 403
-        finally:
-            server.shutdown()
-            running.join()
+        assert server.url.endswith(f"?key={key}")
+        assert (page.project.folder / "review.key").stat().st_mode & 0o777 == 0o600
+        assert other.ask("GET", "/")[0] == other.ask("GET", "/api/project?key=wrong")[0] == 401
+        status, _, headers = other.ask("GET", f"/?key={key}")
+        cookie = headers["Set-Cookie"].partition(";")[0]
+        assert status == 303 and "HttpOnly; SameSite=Strict" in headers["Set-Cookie"]
+        assert other.ask("GET", "/api/project", Cookie=cookie)[0] == 200
+        evil = f"evil.example:{server.server_port}"
+        assert other.ask("GET", "/api/project", Cookie=cookie, Host=evil)[0] == 403
     assert Guard("127.0.0.1", 80).refusal({"Host": "localhost"}) == ""
     assert Guard("0.0.0.0", 8765, "k").refusal({"Host": "192.168.1.4:8765"}) == ""
     assert Guard("::1", 8765).refusal({"Host": "[::1]:8765"}) == ""
     assert Guard("127.0.0.1", 8765).refusal({"Host": "192.168.1.4:8765"}) != ""
+
+
+def test_one_command_one_sitting_and_the_command_again_make_a_dataset(make_project, scribe):
+    """The model contradicts every label; people confirm the events, and put right or let stand what it says."""
+    scribe.be("stubborn")
+    project = make_project(decouple__confirm="all", caption__tries=1, summary__tries=1)
+    assert engine.run(project).status.queue == {"confirm": 3}
+    with served(project) as page:
+        for entry in page.get("/api/project")["queue"]:
+            seen = page.get(f"/api/video?name={entry['video']}")["counts_version"]
+            page.change(do="accept", who="ann", review=entry["id"], seen=seen)
+        for _ in ("events", "videos"):
+            report = engine.run(project)
+            assert set(report.status.queue) <= {"contradiction", "near-duplicate"}
+            for entry in page.get("/api/project")["queue"]:
+                video = page.get(f"/api/video?name={entry['video']}")
+                (text,) = [t for t in video["texts"] if t["address"] == entry["address"]]
+                about = {"who": "ann", "seen": text["version"]}
+                if entry["gate"] == "near-duplicate":
+                    page.change(do="accept", review=entry["id"], **about)
+                    continue
+                said = "Yes, there is an anomaly, namely arson." if entry["video"] == "alarm" else "All is normal."
+                page.change(do="write", address=entry["address"], parts=text["parts"] | {"judgement": said}, **about)
+    report = engine.run(project)
+    assert report.status.queue == {} and report.status.complete == 3
+    assert report.dataset is not None and report.dataset.videos == 3 and report.dataset.rows > 15
+    assert report.status.models["event"]["people"] >= 3
