@@ -59,10 +59,12 @@ def test_frames_are_counted_as_they_lie(ledger):
 
     (pair,) = engine.agreement(ledger).pairs
     middles = (np.arange(100) + 0.5) * 0.2
-    seen = [
-        [tuple(sorted({e.label for e in ledger.events(v, who) if t in e.span})) for v in ("one", "two") for t in middles]
-        for who in ("ann", "ben")
-    ]  # fmt: skip
+    seen = []
+    for who in ("ann", "ben"):
+        marks = [ledger.events(name, who) for name in ("one", "two")]
+        seen.append(
+            [tuple(sorted({e.label for e in found if t in e.span})) for found in marks for t in middles]
+        )
     by_frame: dict[tuple[object, object], int] = {}
     for shown in zip(*seen, strict=True):
         by_frame[shown] = by_frame.get(shown, 0) + 1

@@ -166,17 +166,20 @@ def test_a_sitting_from_events_to_words_and_back(page):
     video = page.get("/api/video?name=alarm")
     assert video["boundaries"]["reason"] == "1 events were found, none of them confirmed by a person."
     (event,) = video["counts"]
-    moved = page.change(
-        do="alter", who="ann", video="alarm", event=event["id"], start=4.4, end=15.2, adopt="@import", seen=event["version"],
-    )["video"]  # fmt: skip
+    alter = {"do": "alter", "who": "ann", "video": "alarm", "event": event["id"], "adopt": "@import"}
+    moved = page.change(**alter, start=4.4, end=15.2, seen=event["version"])["video"]
     assert [(e["start"], e["end"], e["label"]) for e in moved["counts"]] == [(4.4, 15.2, "Arson")]
-    assert moved["counting"] == "ann" and moved["history"][0]["text"] == "moved 0:04.00–0:16.00 to 0:04.40–0:15.20"
+    assert (
+        moved["counting"] == "ann"
+        and moved["history"][0]["text"] == "moved 0:04.00–0:16.00 to 0:04.40–0:15.20"
+    )
     confirmed = page.change(do="confirm", who="ann", video="alarm", seen=moved["counts_version"])["video"]
     assert confirmed["boundaries"] is None and confirmed["decision"]["confirmed_by"] == "ann"
     clips = [text for text in confirmed["texts"] if text["level"] == "clip"]
     for clip in clips:
         assert clip["review"]["gate"] == "people"
-        said = page.change(do="write", who="ann", address=clip["address"], parts={"caption": "A lamp shines."}, seen=clip["version"])  # fmt: skip
+        write = {"do": "write", "who": "ann", "address": clip["address"], "seen": clip["version"]}
+        said = page.change(**write, parts={"caption": "A lamp shines."})
     (text,) = [text for text in said["video"]["texts"] if text["level"] == "event"]
     page.change(do="write", who="ann", address=text["address"], parts=PARTS, seen=text["version"])
     undone = page.change(do="undo", who="ann")
@@ -186,7 +189,11 @@ def test_a_sitting_from_events_to_words_and_back(page):
     sent = page.change(do="send-back", who="ann", address=text["address"], reason="Name the colours.")
     assert sent["video"]["history"][0]["text"] == "sent back the text of an event: Name the colours."
     with page.project.ledger() as ledger:
-        assert [edit.action for edit in ledger.edits(who="ann")][:3] == ["adopt-events", "change-event", "confirm"]
+        assert [edit.action for edit in ledger.edits(who="ann")][:3] == [
+            "adopt-events",
+            "change-event",
+            "confirm",
+        ]
         assert ledger.queue(video="alarm")[0].target.level == "event"
     for _ in range(5 + len(clips)):
         undone = page.change(do="undo", who="ann")
@@ -223,11 +230,16 @@ def test_annotators_side_by_side(page):
     page.change(do="add", who="ann", video="calm", start=2, end=6, label="Fall")
     page.change(do="add", who="ben", video="calm", start=2, end=5, label="Fall")
     video = page.get("/api/video?name=calm")
-    assert [(layer["name"], layer["counts"]) for layer in video["layers"]][:2] == [("ann", True), ("ben", False)]
+    assert [(layer["name"], layer["counts"]) for layer in video["layers"]][:2] == [
+        ("ann", True),
+        ("ben", False),
+    ]
     (pair,) = video["agreement"]["pairs"]
     assert pair["mean_tiou"] == 0.75 and pair["matched"] == 1 and 0.7 < pair["kappa"] < 0.9
     assert page.get("/api/agreement")["pairs"] == [pair]
-    settled = page.change(do="settle", who="cy", video="calm", layer="ben", seen=video["counts_version"])["video"]
+    settled = page.change(do="settle", who="cy", video="calm", layer="ben", seen=video["counts_version"])[
+        "video"
+    ]
     assert settled["counting"] == "ben" and settled["decision"]["layer"] == "ben"
     assert page.change(do="settle", who="cy", video="calm", layer=None)["video"]["counting"] == "ann"
     left = page.change(do="leave-out", who="cy", video="calm", reason="too dark")["video"]
@@ -261,7 +273,9 @@ def test_an_edit_is_kept_though_the_settings_cannot_be_used_now(page):
     told = page.change(do="add", who="ann", video="calm", start=1, end=2, label="Fall")
     assert told["warning"].startswith("Saved, but") and told["event"]
     settings.write_text(usual.replace("[caption]", "[caption]\nframes = 4"))
-    assert page.change(do="alter", who="ann", video="calm", event=told["event"], label="Riot")["warning"] == ""
+    assert (
+        page.change(do="alter", who="ann", video="calm", event=told["event"], label="Riot")["warning"] == ""
+    )
     with page.project.ledger() as ledger:
         assert ledger.events("calm", "ann") == [
             engine.LedgerEvent(told["event"], "calm", "ann", Span(1, 2), "Riot")
@@ -288,7 +302,7 @@ def test_beyond_this_machine_a_key_is_asked_for(page):
 
 
 def test_one_command_one_sitting_and_the_command_again_make_a_dataset(make_project, scribe):
-    """The model contradicts every label; people confirm the events, and put right or let stand what it says."""
+    """The model contradicts every label; people confirm the events, and put right what it says."""
     scribe.be("stubborn")
     project = make_project(decouple__confirm="all", caption__tries=1, summary__tries=1)
     assert engine.run(project).status.queue == {"confirm": 3}
@@ -306,8 +320,14 @@ def test_one_command_one_sitting_and_the_command_again_make_a_dataset(make_proje
                 if entry["gate"] == "near-duplicate":
                     page.change(do="accept", review=entry["id"], **about)
                     continue
-                said = "Yes, there is an anomaly, namely arson." if entry["video"] == "alarm" else "All is normal."
-                page.change(do="write", address=entry["address"], parts=text["parts"] | {"judgement": said}, **about)
+                said = (
+                    "Yes, there is an anomaly, namely arson."
+                    if entry["video"] == "alarm"
+                    else "All is normal."
+                )
+                page.change(
+                    do="write", address=entry["address"], parts=text["parts"] | {"judgement": said}, **about
+                )
     report = engine.run(project)
     assert report.status.queue == {} and report.status.complete == 3
     assert report.dataset is not None and report.dataset.videos == 3 and report.dataset.rows > 15
