@@ -111,7 +111,7 @@ def test_a_video_that_is_left_out_asks_for_nothing(make_project, scribe):
 
 
 def test_a_changed_list_leaves_nothing_waiting_for_nobody(tmp_path, films):
-    """A video taken off takes its entries out of the queue; the others go on; changed labels may change back."""
+    """A video taken off takes its entries with it; the others go on; changed labels may change back."""
     project = engine.init(tmp_path / "project", [films], chosen={"decouple.source": "people"})
     listed = project.folder / "videos.csv"
     whole = listed.read_text()

@@ -145,7 +145,8 @@ class Project:
                 ledger.run("DELETE FROM videos WHERE name = ?", (name,))
                 ledger.run("DELETE FROM wanted WHERE video = ?", (name,))
                 ledger.run(
-                    "UPDATE reviews SET state = 'withdrawn', decided_at = ? WHERE video = ? AND state = 'open'",
+                    "UPDATE reviews SET state = 'withdrawn', decided_at = ? "
+                    "WHERE video = ? AND state = 'open'",
                     (time.time(), name),
                 )
             for name, (position, path, labels) in wanted.items():
