@@ -347,6 +347,8 @@ def test_two_annotators_see_each_other_and_do_not_write_over_each_other(
         review.choose(".lane:not(.own)", text.target.event)
         review.until(f"document.querySelector('{box}')")
         review.browser.find_element("css selector", box).send_keys(" Ben as well.")
+        other = box.replace("analysis", "description")
+        review.browser.find_element("css selector", other).send_keys(" She smiles.")
         review.saves(lambda: review.chord(K.CONTROL, K.ENTER))
 
         # Ann is told before she saves, with his words, and hers stay where they are.
@@ -355,10 +357,16 @@ def test_two_annotators_see_each_other_and_do_not_write_over_each_other(
         told = review.text(".text.held .notice")
         assert "ben has changed this text" in told and "Ben as well." in told
         assert review.run(f"return document.querySelector('{box}').value").endswith("Ann was here.")
+        assert review.run(f"return document.querySelector('{other}').value").endswith("She smiles.")
         texts = review.known(lambda ledger: ledger.texts("shop"))
         assert [t.who for t in texts if t.target == text.target] == ["ben"]
         review.run(f"document.querySelector('{box}').focus()")
         review.saves(lambda: review.chord(K.CONTROL, K.ENTER))
+
+        texts = review.known(lambda ledger: ledger.texts("shop"))
+        (text,) = [t for t in texts if t.target == text.target]
+        assert text.who == "ann" and text.parts["description"].endswith("She smiles.")
+        assert text.parts["analysis"] == f"{PARTS['analysis']} Ann was here."
 
         # What the page shows of their agreement is what the command says.
         command = [*COMMAND, "agreement", str(review.folder), "--json"]

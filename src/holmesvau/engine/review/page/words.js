@@ -49,7 +49,10 @@ export function draw(texts, state) {
     }
     card.update(text, state);
     const next = before ? before.nextSibling : place.firstChild;
-    if (next !== card.root) place.insertBefore(card.root, next);
+    if (next !== card.root) {
+      place.insertBefore(card.root, next);
+      card.fit();
+    }
     before = card.root;
   }
   for (const extra of [...place.children]) if (!extra.dataset.address) extra.remove();
@@ -122,6 +125,8 @@ function make(first) {
 
   function update(next, state) {
     const changed = next.version !== text.version, mine = dirty();
+    const touched = Object.keys(boxes).filter((part) => plain(boxes[part].value) !== plain(text.parts[part]));
+    const clashing = touched.filter((part) => plain(next.parts[part]) !== plain(text.parts[part]));
     const draft = root.dataset.ready ? null : draftOf(next.address);
     text = next;
     if (!root.dataset.ready || (changed && !mine)) {
@@ -137,10 +142,14 @@ function make(first) {
       // One's own words, while more are typed.
       seen = text.version;
     } else if (changed) {
-      // Seen now, and told: saving puts these words in the place of theirs, knowingly.
+      // Seen now, and told: saving puts these words in the place of theirs, knowingly. Where nothing was typed,
+      // theirs are shown.
+      for (const [part, box] of Object.entries(boxes)) if (!touched.includes(part)) { box.value = text.parts[part] || ""; fit(box); }
       seen = text.version;
       theirs = text.who || text.model || "somebody";
-      told(`${theirs} has changed this text since you began: “${said()}”`, el("button", { type: "button", click: () => { theirs = ""; fill(text.parts); keep(text.address, null); marks(); } }, "Take theirs"));
+      const words = clashing.map((part) => `${NAMES[part]}: “${text.parts[part] || "nothing"}”`).join(" ");
+      told(`${theirs} has changed this text since you began. ${words || "What you have not touched is shown as it is now."}`,
+        el("button", { type: "button", click: () => { theirs = ""; fill(text.parts); keep(text.address, null); marks(); } }, "Take theirs"));
     }
     root.dataset.ready = "yes";
     if (draft && differs(draft.parts)) offer(draft);
@@ -184,7 +193,7 @@ function make(first) {
       form.hidden = true;
     });
   }
-  return { root, update, dirty, accept, askReason, edit: () => Object.values(boxes)[0].focus(), get text() { return text; } };
+  return { root, update, dirty, accept, askReason, edit: () => Object.values(boxes)[0].focus(), fit: () => Object.values(boxes).forEach(fit), get text() { return text; } };
 }
 
 function fit(box) {
