@@ -27,16 +27,6 @@ from tests.scenes import write_video
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 webdriver = pytest.importorskip("selenium.webdriver")
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed"
-)
-
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
-    "--window-size=1400,950",
-)
 COMMAND = (sys.executable, "-m", "holmesvau", "annotate")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(holmesvau.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 FRAME = "document.getElementById('now').textContent.match(/frame (\\d+)/)[1]"
@@ -48,19 +38,6 @@ PARTS = {
     "description": "A woman takes something from a shelf and leaves.",
     "analysis": "Nobody pays for it.",
 }
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    driver.set_page_load_timeout(60)
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(scope="module")

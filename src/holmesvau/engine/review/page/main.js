@@ -8,7 +8,7 @@ import * as timeline from "/page/timeline.js";
 import * as words from "/page/words.js";
 import { help } from "/page/keys.js";
 
-const EVERY = 2500;
+const EVERY = 1500;
 let project = null, video = null, selected = null, entry = null, held = null, mark = null, label = "", whole = null, opening = 0;
 
 // ---- who ----
