@@ -254,6 +254,10 @@ def test_mistakes_are_answered_with_a_sentence(page):
     assert "xtra" in page.refused(422, do="begin", video="calm", who="ann", extra=1)
     assert "has no length" in page.refused(422, do="add", video="calm", who="ann", start=2, end=2)
     assert "lies past its end" in page.refused(422, do="add", video="calm", who="ann", start=2, end=200)
+    event = page.get("/api/video?name=alarm")["counts"][0]["id"]
+    adopting = {"do": "alter", "video": "alarm", "who": "ann", "event": event, "adopt": "@import"}
+    assert "lies past its end" in page.refused(422, **adopting, start=1, end=99)
+    assert [layer["name"] for layer in page.get("/api/video?name=alarm")["layers"]] == ["@import", "@sampled"]
     assert page.ask("POST", "/api/change", b"{")[0] == 422
     assert page.ask("POST", "/api/change", [1])[0] == 422
     assert page.ask("POST", "/api/other", {})[0] == 404

@@ -29,6 +29,10 @@ def review(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser, where there is one.")
     ] = True,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting, where the runs of this project are given it too."),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Serve the page where people mark events, correct texts and work off the queue, until Ctrl-C.
@@ -39,7 +43,8 @@ def review(
     from holmesvau import engine
     from holmesvau.engine.review import open_server
 
-    with open_server(engine.open_project(folder), host=host, port=port, who=who) as server:
+    project = engine.open_project(folder, set_ or [])
+    with open_server(project, host=host, port=port, who=who) as server:
         if as_json:
             options.print_json({"url": server.url, "project": folder, "port": server.server_port})
         else:

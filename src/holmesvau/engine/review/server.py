@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._change(parts.path)
             else:
                 self._show(parts.path, asked)
-        except ConnectionError:
+        except (ConnectionError, TimeoutError):
             self.close_connection = True
         except _MissingError as error:
             self._json({"error": str(error)}, HTTPStatus.NOT_FOUND)

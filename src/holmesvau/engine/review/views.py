@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ MOST_ENTRIES = 1000
 
 def project(room: Room) -> dict[str, Any]:
     """The project: videos, queue, classes."""
-    ledger, config = room.ledger, room.project.config
+    ledger, config, home = room.ledger, room.project.config, room.project.folder.resolve()
     queue = ledger.queue()
     open_: dict[str, int] = defaultdict(int)
     for entry in queue:
@@ -31,8 +32,9 @@ def project(room: Room) -> dict[str, Any]:
     decided = {row["video"]: row for row in ledger.rows("SELECT * FROM decisions")}
     names = {row["who"] for row in ledger.rows("SELECT DISTINCT who FROM edits")}
     return {
-        "name": room.project.folder.resolve().name,
-        "folder": str(room.project.folder),
+        "name": home.name,
+        # What a browser keeps drafts by.
+        "id": hashlib.blake2b(str(home).encode(), digest_size=8).hexdigest(),
         "version": room.version(),
         "who": room.who,
         "annotators": sorted(names),

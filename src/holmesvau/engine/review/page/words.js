@@ -7,7 +7,7 @@ const PARTS = { clip: ["caption"], event: ["judgement", "description", "analysis
 const NAMES = { caption: "Caption", judgement: "Judgement", description: "Description", analysis: "Analysis" };
 const ROWS = { caption: 2, judgement: 2, description: 4, analysis: 3 };
 const cards = new Map();
-let act = {}, folder = "", who = "";
+let act = {}, project = "", who = "";
 
 // `act` has write(address, parts, seen), accept(review, seen), sendBack(address, reason, seen), seek(text), hold(text),
 // tell(sentence).
@@ -15,7 +15,7 @@ export const connect = (actions) => { act = actions; };
 
 // ---- drafts ----
 
-const keyOf = (address) => `holmesvau draft ${folder} ${address}`;
+const keyOf = (address) => `holmesvau draft ${project} ${address}`;
 function draftOf(address) {
   try {
     return JSON.parse(localStorage.getItem(keyOf(address)));
@@ -33,7 +33,7 @@ function keep(address, draft) {
 
 // Show these texts, in this order; a card whose words are being changed keeps them. `held` is the one in hand.
 export function draw(texts, state) {
-  ({ folder, who } = state);
+  ({ project, who } = state);
   const place = byId("words"), wanted = new Set(texts.map((text) => text.address));
   for (const [address, card] of cards) {
     if (wanted.has(address)) continue;
