@@ -247,7 +247,7 @@ function lanes() {
   const { layer, adopt } = mine();
   const found = [];
   const counting = (one) => Boolean(one && one.counts);
-  if (layer) found.push({ name: layer.name, title: adopt ? layerName(layer.name, who()) : who() ? `${who()} (you)` : "you", editable: true, machine: !layer.person, counts: counting(layer), events: layer.events });
+  if (layer) found.push({ name: layer.name, title: adopt ? layerName(layer.name, who()) : "you", editable: true, machine: !layer.person, counts: counting(layer), events: layer.events });
   else found.push({ name: who() || "you", title: "you", editable: true, machine: false, counts: false, events: [] });
   for (const other of video.layers) {
     if (other === layer || (other.name === "@sampled" && video.counts.every((event) => event.layer !== "@sampled"))) continue;
@@ -386,7 +386,9 @@ async function undo(what) {
 function accept() {
   const card = held && words.cardOf(held);
   if (card) card.accept();
-  else if (video && !video.decision.left_out) act.confirm();
+  else if (video.decision.left_out) server.tell("This video is left out: take it in again first.");
+  else if (video.boundaries || !video.decision.confirmed_by) act.confirm();
+  else server.tell(`${video.decision.confirmed_by} has confirmed these events already.`);
 }
 function reject() {
   const card = held && words.cardOf(held);
