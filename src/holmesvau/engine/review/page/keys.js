@@ -1,6 +1,6 @@
-// All keys, for the page's own help.
+// The keys: all of them for the page's own help, and who gets what is pressed.
 
-import { el } from "/page/dom.js";
+import { byId, el } from "/page/dom.js";
 
 const KEYS = [
   ["The film", [["Space", "play, pause"], [", .", "one frame back, on"], ["< >", "ten frames"], ["← →", "one second (Shift: ten)"], ["Home End", "first, last frame"], ["l", "play the event in hand"]]],
@@ -12,4 +12,40 @@ const KEYS = [
 export function help(place) {
   place.replaceChildren(...KEYS.map(([title, rows]) => el("section", {}, el("h3", {}, title),
     el("dl", {}, rows.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])))));
+}
+
+const ONCE = ["i", "o", "Enter", " ", "Delete", "Backspace"];
+
+// What is pressed outside of boxes goes to `find(key)`, which gives what it does; `before` is called first.
+export function listen({ undo, find, before }) {
+  document.addEventListener("keydown", (press) => {
+    if (byId("keys").open || press.altKey) return;
+    const typing = press.target.closest("textarea, input, select"), pressing = press.target.closest("button, summary, a");
+    if (press.ctrlKey || press.metaKey) {
+      const key = press.key.toLowerCase();
+      if ((typing && !typing.matches("select")) || (key !== "z" && key !== "y")) return;
+      press.preventDefault();
+      undo(key === "y" || press.shiftKey ? "redo" : "undo");
+      return;
+    }
+    if (typing) {
+      if (press.key === "Escape") typing.blur();
+      return;
+    }
+    if (pressing && (press.key === "Enter" || press.key === " ")) return;
+    const action = find(press.key);
+    if (!action) return;
+    press.preventDefault();
+    if (press.repeat && ONCE.includes(press.key)) return;
+    before();
+    action(press);
+  });
+
+  // A mouse's click leaves the keys to the page.
+  document.addEventListener("mousedown", (press) => {
+    const button = press.target.closest("button");
+    if (!button) return;
+    press.preventDefault();
+    if (document.activeElement && !button.closest("dialog, .why")) document.activeElement.blur();
+  });
 }

@@ -1,37 +1,23 @@
 // The page: what is in hand, what the keys and buttons do, and keeping in step with the ledger.
 
-import { byId, clock, el, layerName, redraw, span } from "/page/dom.js";
+import { byId, clock, el, layerName, redraw } from "/page/dom.js";
 import * as film from "/page/film.js";
 import * as server from "/page/server.js";
 import * as sides from "/page/sides.js";
 import * as timeline from "/page/timeline.js";
 import * as words from "/page/words.js";
-import { help } from "/page/keys.js";
+import { help, listen } from "/page/keys.js";
+import { askName, firstName, onName, who } from "/page/who.js";
 
 const EVERY = 1500;
 let project = null, video = null, selected = null, entry = null, held = null, mark = null, label = "", whole = null, opening = 0;
 
-// ---- who ----
-
-const whoBox = byId("who");
-const who = () => whoBox.value.trim();
-const missing = () => whoBox.classList.toggle("missing", !who());
-whoBox.addEventListener("input", missing);
-// This tab's name, else the one the command was given, else this browser's last.
-function firstName(offered) {
-  whoBox.value = sessionStorage.getItem("holmesvau who") || offered || localStorage.getItem("holmesvau who") || "";
-  missing();
-}
-whoBox.addEventListener("change", () => {
-  sessionStorage.setItem("holmesvau who", who());
-  localStorage.setItem("holmesvau who", who());
-  missing();
+onName(() => {
   mark = null;
   timeline.setMark(null);
   if (video && selected && !video.counts.some((event) => event.id === selected)) selected = null;
   draw();
 });
-whoBox.addEventListener("keydown", (press) => { if (press.key === "Enter" || press.key === "Escape") whoBox.blur(); });
 
 // ---- changes ----
 
@@ -39,7 +25,7 @@ whoBox.addEventListener("keydown", (press) => { if (press.key === "Enter" || pre
 async function change(make, { quiet = false } = {}) {
   if (!who()) {
     server.tell("Say who you are first: your name is kept with everything you change.");
-    whoBox.focus();
+    askName();
     return null;
   }
   try {
@@ -283,31 +269,10 @@ function titleOf(text) {
   return event ? `Event ${at + 1} · ${event.label || (event.normal ? "normal stretch" : "no class yet")}` : "Event";
 }
 
-// The event in hand, beneath the timeline: its ends, its class.
 function drawEvent() {
-  const event = eventInHand() || (selected && anyEvent(selected)), editable = Boolean(eventInHand()), place = byId("event");
-  const classes = [...new Set([...project.classes, ...(event && event.label ? [event.label] : [])])];
-  const picked = event && editable ? event.label : label;
-  const pick = el("select", { id: "class", key: "class", change: (chosen) => setClass(chosen.target.value) },
-    el("option", { value: "", selected: picked === "" }, "no class yet"),
-    classes.map((name, number) => el("option", { value: name, selected: name === picked }, number < 9 ? `${number + 1}  ${name}` : name)));
-  if (!event) {
-    redraw(place, el("label", { class: "small" }, "Class of the next event ", pick),
-      el("p", { class: "quiet hint" }, mark === null ? "No event in hand. " : `An event begins at frame ${mark}. `, mark === null ? [el("kbd", {}, "i"), " marks where one begins, ", el("kbd", {}, "o"), " where it ends; or drag on your lane."] : [el("kbd", {}, "o"), " where it ends, ", el("kbd", {}, "Esc"), " forgets it."]));
-    return;
-  }
-  const { from, to } = timeline.edges(event);
-  const facts = el("p", {}, el("b", {}, event.label || (event.normal ? "Normal stretch" : "No class yet")), ` ${span(event.start, event.end, 2)}`,
-    el("span", { class: "quiet" }, ` · frames ${from}–${to - 1} · ${(event.end - event.start).toFixed(2)} s${event.score === null ? "" : ` · score ${event.score.toFixed(2)}`}`));
-  const play = el("button", { type: "button", key: "play-event", title: "Play the event (l)", click: playEvent }, "Play it ", el("kbd", {}, "l"));
-  if (!editable) {
-    redraw(place, facts, el("div", { class: "buttons" }, play, event.layer !== who() && el("button", { type: "button", key: "copy-event", click: () => act.copy(event) }, "Mark the same")));
-    return;
-  }
-  redraw(place, facts, el("div", { class: "buttons" }, el("label", { class: "small" }, "Class ", pick), play,
-    el("button", { type: "button", key: "start-here", title: "It begins with the frame in hand ([)", click: () => endHere("start") }, "Start here ", el("kbd", {}, "[")),
-    el("button", { type: "button", key: "end-here", title: "It ends with the frame in hand (])", click: () => endHere("end") }, "End here ", el("kbd", {}, "]")),
-    el("button", { type: "button", key: "remove", title: "Remove the event (Delete)", click: remove }, "Remove")));
+  const event = eventInHand() || (selected && anyEvent(selected));
+  sides.drawEvent(event, { editable: Boolean(eventInHand()), classes: project.classes, label, mark, who: who() },
+    { ...act, setClass, playEvent, endHere, remove });
 }
 
 function moved() {
@@ -424,41 +389,18 @@ const KEYS = {
   n: () => nextEvent(1), p: () => nextEvent(-1), j: () => nextRow(1), k: () => nextRow(-1),
   c: () => byId("class")?.focus(), e: () => (words.cardOf(held) || words.cardOf(byId("words").querySelector("[data-address]")?.dataset.address))?.edit(),
   Enter: accept, r: reject, "+": () => timeline.zoom(0.5), "=": () => timeline.zoom(0.5), "-": () => timeline.zoom(2), 0: timeline.zoomAll,
-  w: () => whoBox.focus(), "?": () => byId("keys").showModal(),
+  w: askName, "?": () => byId("keys").showModal(),
   Escape: () => { if (mark !== null) { mark = null; timeline.setMark(null); } else selected = null; server.tell(""); draw(); },
 };
 
-document.addEventListener("keydown", (press) => {
-  if (byId("keys").open || press.altKey) return;
-  const target = press.target, typing = target.closest("textarea, input, select"), pressing = target.closest("button, summary, a");
-  if (press.ctrlKey || press.metaKey) {
-    const key = press.key.toLowerCase();
-    if (typing && !typing.matches("select") || (key !== "z" && key !== "y")) return;
-    press.preventDefault();
-    undo(key === "y" || press.shiftKey ? "redo" : "undo");
-    return;
-  }
-  if (typing) {
-    if (press.key === "Escape") typing.blur();
-    return;
-  }
-  if (pressing && (press.key === "Enter" || press.key === " ")) return;
-  if (!video && !["j", "k", "?", "w"].includes(press.key)) return;
-  const digit = /^[1-9]$/.test(press.key) ? project.classes[Number(press.key) - 1] : null;
-  const action = digit ? () => setClass(digit) : KEYS[press.key.length === 1 && !KEYS[press.key] ? press.key.toLowerCase() : press.key];
-  if (!action) return;
-  press.preventDefault();
-  if (press.repeat && ["i", "o", "Enter", " ", "Delete"].includes(press.key)) return;
-  timeline.settle();
-  action(press);
-});
-
-// A mouse's click leaves the keys to the page.
-document.addEventListener("mousedown", (press) => {
-  const button = press.target.closest("button");
-  if (!button) return;
-  press.preventDefault();
-  if (document.activeElement && !button.closest("dialog, .why")) document.activeElement.blur();
+listen({
+  undo,
+  find: (key) => {
+    if (!video && !["j", "k", "?", "w"].includes(key)) return null;
+    const name = /^[1-9]$/.test(key) ? project.classes[Number(key) - 1] : null;
+    return name ? () => setClass(name) : KEYS[key.length === 1 && !KEYS[key] ? key.toLowerCase() : key];
+  },
+  before: timeline.settle,
 });
 
 const clicks = {

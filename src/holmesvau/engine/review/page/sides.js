@@ -1,6 +1,7 @@
 // Lists, decisions, whose events count, history, agreement.
 
 import { byId, clock, el, layerName, plural, redraw, span, when } from "/page/dom.js";
+import { edges } from "/page/timeline.js";
 
 const GATES = { confirm: "events", people: "to write", stale: "out of date" };
 const MOST_ROWS = 400;
@@ -90,6 +91,33 @@ export function drawLayers(video, state, act) {
         layer.name !== state.who && state.mine === null && el("button", { type: "button", key: `adopt-${layer.name}`, click: () => act.adopt(layer.name), "aria-label": `Begin with a copy of the events of ${layerName(layer.name, state.who)}` }, "Copy to mine")));
   })), decided && el("button", { type: "button", class: "link", key: "unsettle", click: () => act.settle(null) }, "Leave it open again"),
   !video.layers.length && el("p", { class: "quiet" }, "Nobody's yet. Mark an event: i where it begins, o where it ends."));
+}
+
+// The event in hand, beneath the timeline: its ends, its class.
+export function drawEvent(event, { editable, classes, label, mark, who }, act) {
+  const place = byId("event"), button = (key, words, click, title) => el("button", { type: "button", key, title, click }, words);
+  const names = [...new Set([...classes, ...(event && event.label ? [event.label] : [])])], picked = event && editable ? event.label : label;
+  const pick = el("select", { id: "class", key: "class", change: (chosen) => act.setClass(chosen.target.value) },
+    el("option", { value: "", selected: picked === "" }, "no class yet"),
+    names.map((name, number) => el("option", { value: name, selected: name === picked }, number < 9 ? `${number + 1}  ${name}` : name)));
+  const key = (name) => el("kbd", {}, name);
+  if (!event) {
+    const hint = mark === null ? ["No event in hand. ", key("i"), " marks where one begins, ", key("o"), " where it ends; or drag on your lane."] : [`An event begins at frame ${mark}. `, key("o"), " where it ends, ", key("Esc"), " forgets it."];
+    redraw(place, el("label", { class: "small" }, "Class of the next event ", pick), el("p", { class: "quiet hint" }, hint));
+    return;
+  }
+  const { from, to } = edges(event);
+  const facts = el("p", {}, el("b", {}, event.label || (event.normal ? "Normal stretch" : "No class yet")), ` ${span(event.start, event.end, 2)}`,
+    el("span", { class: "quiet" }, ` · frames ${from}–${to - 1} · ${(event.end - event.start).toFixed(2)} s${event.score === null ? "" : ` · score ${event.score.toFixed(2)}`}`));
+  const play = button("play-event", ["Play it ", key("l")], act.playEvent, "Play the event (l)");
+  if (!editable) {
+    redraw(place, facts, el("div", { class: "buttons" }, play, event.layer !== who && button("copy-event", "Mark the same", () => act.copy(event))));
+    return;
+  }
+  redraw(place, facts, el("div", { class: "buttons" }, el("label", { class: "small" }, "Class ", pick), play,
+    button("start-here", ["Start here ", key("[")], () => act.endHere("start"), "It begins with the frame in hand ([)"),
+    button("end-here", ["End here ", key("]")], () => act.endHere("end"), "It ends with the frame in hand (])"),
+    button("remove", "Remove", act.remove, "Remove the event (Delete)")));
 }
 
 // ---- history and agreement ----
