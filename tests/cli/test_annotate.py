@@ -8,7 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from holmesvau import cli, hivau
+from holmesvau import cli, engine, hivau
+from holmesvau.types import Span
 from tests.engine.conftest import films, marked, scribe  # noqa: F401 - fixtures
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "annotate.schema.json"
@@ -80,6 +81,19 @@ def test_people_are_waited_for(annotate, films, marked):  # noqa: F811
     assert code == 0 and len(hivau.load_annotations("part.json")) == 3
 
 
+def test_agreement_is_told_in_words_and_figures(annotate, films):  # noqa: F811
+    annotate("init", "p", films)
+    code, out, _ = annotate("agreement", "p")
+    assert code == 0 and "No video was marked by two annotators yet (so far: nobody)" in out
+    with engine.open_project("p").ledger() as ledger:
+        for who, end in (("ann", 6), ("ben", 5)):
+            ledger.add_event("calm", who, Span(2, end), "Fall")
+    code, out, _ = annotate("agreement", "p", "--tiou", "0.8")
+    assert code == 0 and "ann, ben" in out and " 0.75 " in out
+    (pair,) = kept_to("agreement", annotate("agreement", "p", "--json")[1])["pairs"]
+    assert pair["mean_tiou"] == 0.75 and pair["matched"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -91,6 +105,10 @@ def test_people_are_waited_for(annotate, films, marked):  # noqa: F811
         (["p", "--set", "caption.providr='tiny'"], "did you mean caption.provider"),
         (["p", "--set", "caption.provider='gpt'"], "there are endpoint:URL"),
         (["export", "p", "--format", "coco"], "No format is called 'coco'"),
+        (["agreement", "p", "--tiou", "2"], "tiou = 2"),
+        (["review", "nowhere"], "annotate init nowhere"),
+        (["review", "p", "--host", "192.0.2.1"], "--host takes an address of this machine"),
+        (["review", "p", "--who", "@ann"], "no name of an annotator"),
     ],
 )
 def test_mistakes_are_answered_with_a_sentence(annotate, films, arguments, complaint):  # noqa: F811
@@ -119,4 +137,6 @@ def test_videos_are_added_and_named_apart(annotate, films, tmp_path):  # noqa: F
 
 def test_the_help_names_the_verbs(annotate):
     code, out, err = annotate("--help")
-    assert code == 0 and all(verb in out + err for verb in ("init", "run", "status", "export"))
+    assert code == 0 and all(
+        verb in out + err for verb in ("init", "run", "status", "review", "agreement", "export")
+    )

@@ -1,6 +1,7 @@
 """The code of docs/engine.md runs as it stands."""
 
 import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,12 @@ def test_there_are_snippets_and_every_call_of_the_page_exists():
     assert len(calls) >= 13
     for call in calls:
         assert callable(getattr(engine.Ledger, call)), call
+
+
+def test_the_keys_of_the_page_are_those_of_the_document():
+    script = (files("holmesvau.engine.review") / "page" / "keys.js").read_text()
+    keys = re.findall(r'\["([^"]+)", "([^"]+)"\]', script)
+    told = dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", PAGE, re.MULTILINE))
+    assert len(keys) > 20
+    for key, what in keys:
+        assert what in told[key], key

@@ -108,3 +108,21 @@ def test_a_video_that_is_left_out_asks_for_nothing(make_project, scribe):
     report = engine.run(project)
     assert (report.status.complete, report.status.left_out) == (2, 1)
     assert not any("red" in line["prompt"] for line in scribe.asked("summary"))
+
+
+def test_a_changed_list_leaves_nothing_waiting_for_nobody(tmp_path, films):
+    """A video taken off takes its entries with it; the others go on; changed labels may change back."""
+    project = engine.init(tmp_path / "project", [films], chosen={"decouple.source": "people"})
+    listed = project.folder / "videos.csv"
+    whole = listed.read_text()
+    header, _, *others = whole.splitlines(keepends=True)
+    assert engine.run(project).status.queue == {"confirm": 3}
+    for text, waiting in (
+        ("".join([header, *others]), 2),
+        (whole.replace("still.mp4,", "still.mp4,Normal"), 2),
+        (whole, 3),
+    ):
+        listed.write_text(text)
+        report = engine.run(engine.open_project(project.folder))
+        assert report.status.queue.get("confirm") == waiting and not report.reasons
+        assert report.status.stages["decouple"].open == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from holmesvau.cli import options, progress
+from holmesvau.cli import annotate_review, options, progress
 from holmesvau.errors import InputError
 
 if TYPE_CHECKING:
@@ -175,6 +175,10 @@ def export(
     if lost:
         values = ", ".join(f"{count:,} × {what}" for what, count in lost.items())
         sys.stdout.write(f"not held: {values}\n")
+
+
+app.command()(annotate_review.review)
+app.command()(annotate_review.agreement)
 
 
 def _stages(chosen: list[str] | None) -> tuple[tuple[Stage, ...], bool]:

@@ -6,6 +6,7 @@ with project.ledger() as ledger: ...
 
 from __future__ import annotations
 
+from holmesvau.engine.agreement import Agreement, PairAgreement, agreement
 from holmesvau.engine.crew import Crew, Here, Processes
 from holmesvau.engine.estimate import Estimate, estimate
 from holmesvau.engine.export import completed, write_dataset
@@ -25,6 +26,7 @@ from holmesvau.engine.run import RunReport, WorkerError, plan_only, run
 from holmesvau.engine.status import Status, status
 
 __all__ = [
+    "Agreement",
     "Crew",
     "Decision",
     "Edit",
@@ -34,6 +36,7 @@ __all__ = [
     "LedgerEvent",
     "LedgerText",
     "LedgerVideo",
+    "PairAgreement",
     "Planner",
     "Processes",
     "Project",
@@ -44,6 +47,7 @@ __all__ = [
     "Target",
     "WorkerError",
     "advance",
+    "agreement",
     "completed",
     "estimate",
     "init",

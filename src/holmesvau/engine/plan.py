@@ -141,6 +141,8 @@ class _Wants:
         payload = {"stage": "decouple", "video": self.video.name, "labels": self.video.labels, "key": key}
         self.wanted[f"decouple:{target.address}"] = (target, "decouple", key, "")
         self.items.append(self._item(key, "decouple", "decouple", payload, 0, 0.0))
+        # Done before, and then for something else: layers are not kept by what they were made from.
+        self.ledger.run("UPDATE items SET state = 'open' WHERE key = ? AND state = 'done'", (key,))
 
     def _unconfirmed(self, events: Sequence[LedgerEvent], confirmed: bool) -> str:
         """Why a person must look at the events first; "" when none must."""

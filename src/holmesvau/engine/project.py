@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import re
+import time
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -143,15 +144,22 @@ class Project:
             for name in there.keys() - wanted.keys():
                 ledger.run("DELETE FROM videos WHERE name = ?", (name,))
                 ledger.run("DELETE FROM wanted WHERE video = ?", (name,))
+                ledger.run(
+                    "UPDATE reviews SET state = 'withdrawn', decided_at = ? "
+                    "WHERE video = ? AND state = 'open'",
+                    (time.time(), name),
+                )
             for name, (position, path, labels) in wanted.items():
                 if name not in there:
                     row = {"name": name, "position": position, "path": path, "labels": labels}
                     ledger.insert("videos", row)
                 elif there[name] != wanted[name]:
                     ledger.run(
-                        "UPDATE videos SET position = ?, path = ?, labels = ?, decoupled = '' WHERE name = ?",
+                        "UPDATE videos SET position = ?, path = ?, labels = ? WHERE name = ?",
                         (position, path, labels, name),
                     )
+                    if there[name][1:] != wanted[name][1:]:
+                        ledger.run("UPDATE videos SET decoupled = '' WHERE name = ?", (name,))
 
 
 def _at_home(config: ProjectConfig, folder: Path) -> ProjectConfig:

@@ -123,6 +123,16 @@ class Video:
         """Size, rate, length. For a file the first look reads all its packets (not its pictures) once."""
         return self._pictures.info
 
+    @property
+    def seconds(self) -> FloatArray:
+        """Times `[T]` of all frames, by their numbers; nothing is decoded where packets tell them.
+
+        Raises:
+            InputError: when the source is live.
+        """
+        self._check_open()
+        return self._pictures.seconds
+
     def within(self, span: Span | None = None) -> IndexArray:
         """The numbers of all frames, or of those shown in `span` (seconds), rising; nothing is decoded.
 
