@@ -161,6 +161,33 @@ def test_text_from_file_to_table(run, tmp_path, rows):
         assert code == 0 and words in out
 
 
+def test_text_with_a_paired_test(run, tmp_path, rows):
+    good = ["A man lights a fire.", "An anomaly exists, Arson.", "No anomaly exists."]
+    poor = ["A dog.", "No anomaly exists.", "No anomaly exists."]
+    first, second = (
+        write(tmp_path / f"{name}.jsonl", [{"id": n, "answer": a} for n, a in enumerate(said)])
+        for name, said in (("good", good), ("poor", poor))
+    )
+    command = ("text", first, "--rows", rows, "--resamples", 50)
+    code, out, err = run(*command, "--against", second)
+    assert (code, err) == (0, "") and "This run minus the other, 3 rows of both" in out
+    report = json.loads(run(*command, "--against", second, "--json")[1])
+    gap = report["against"]["groups"]["clip"]["figures"]["rouge_l"]
+    assert report["compared"] == 3 and gap["value"] > 0.5 and gap["interval"] is gap["p_value"] is None
+    assert report["against"]["judgements"]["judgement"]["recall"]["value"] == 1
+    assert report["against"]["groups"]["judgement"]["figures"]["bleu_sum"]["p_value"] <= 1
+    # Rows that only one of them answers are named, and belong to no difference.
+    write(second, [{"id": 0, "answer": "A dog."}])
+    assert run(*command, "--against", second)[0] == 2
+    code, out, err = run(*command, "--against", second, "--lenient", "--json")
+    assert code == 0 and json.loads(out)["compared"] == 1 and "row 2: No usable answer" in err
+    write(first, [{"id": 1, "answer": "Arson."}])
+    code, _, err = run(*command, "--against", second, "--lenient")
+    assert code == 2 and "shares no usable row" in err
+    code, _, err = run("text", first, "--rows", rows, "--against", first, "--lenient", "--resamples", 0)
+    assert code == 2 and "paired test needs resamples" in err
+
+
 def test_text_from_a_harness_log(run, tmp_path, rows):
     log = write(tmp_path / "log.jsonl", [{"doc_id": n, "filtered_resps": ["A man."]} for n in range(3)])
     code, out, _ = run("text", log, "--rows", rows, "--harness-log", "--json", "--resamples", 0)

@@ -15,8 +15,11 @@ from holmesvau.errors import InputError, MissingPartError
 
 if TYPE_CHECKING:
     from holmesvau.evaluate.facts import Recorder
+    from holmesvau.evaluate.meteor import MeteorMethod
     from holmesvau.evaluate.predictions import Coverage, Mode
-    from holmesvau.hivau import GroundTruth
+    from holmesvau.evaluate.resampling import BootstrapConfig
+    from holmesvau.evaluate.text import TextComparison, Weighting
+    from holmesvau.hivau import GroundTruth, Instruction
 
 app = typer.Typer(
     name="eval",
@@ -98,12 +101,19 @@ def text(
         Literal["as-released", "once"],
         typer.Option("--duplicates", help="How rows count that repeat another's video, task and answer."),
     ] = "as-released",
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="Another run's answers to the same rows, for a paired test."),
+    ] = None,
     meteor: Annotated[
         Literal["approximation", "reference"],
         typer.Option("--meteor", help="`reference` needs Java and holmesvau[reference-metrics]."),
     ] = "approximation",
     harness_log: Annotated[
-        bool, typer.Option("--harness-log", help="PREDICTIONS is a sample log of an lmms-eval-like harness.")
+        bool,
+        typer.Option(
+            "--harness-log", help="PREDICTIONS (and OTHER) are sample logs of an lmms-eval-like harness."
+        ),
     ] = False,
     judge: Annotated[
         str | None,
@@ -123,11 +133,7 @@ def text(
     as_json: options.AsJson = False,
 ) -> None:
     """BLEU, CIDEr, METEOR, ROUGE-L by level and task, and whether judgements judge rightly."""
-    from tempfile import TemporaryDirectory
-
     from holmesvau.evaluate import facts
-    from holmesvau.evaluate.harness_logs import import_log
-    from holmesvau.evaluate.predictions import load_answers
     from holmesvau.evaluate.resampling import BootstrapConfig
     from holmesvau.evaluate.suite import to_json
     from holmesvau.evaluate.text import counted, score_rows
@@ -136,12 +142,12 @@ def text(
     said = _judge(judge, judge_record, judge_replay)
     config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
     asked = load_instructions(rows, problems=[])
-    with TemporaryDirectory() as folder:
-        source = predictions
-        if harness_log:
-            source = str(import_log(predictions, Path(folder) / Path(predictions).name, rows=asked)[1])
-        kept, answers, coverage = load_answers(source, asked, mode=_mode(lenient))
-    _warn(coverage)
+    kept, answers, coverage = _answers(predictions, asked, harness_log, lenient)
+    comparison = None
+    if against is not None:
+        others, other_answers, _ = _answers(against, asked, harness_log, lenient)
+        one, two = (kept, answers, predictions), (others, other_answers, against)
+        comparison, compared = _compared(one, two, duplicates, meteor, config)
     report = score_rows(kept, answers, duplicates=duplicates, meteor=meteor, bootstrap=config)
     found = None
     if said is not None:
@@ -153,9 +159,13 @@ def text(
             sys.stderr.write(f"{problem}\n")
     if as_json:
         extra = {} if found is None else {"facts": to_json(found)}
+        if comparison is not None:
+            extra |= {"against": to_json(comparison), "compared": compared}
         options.print_json({"coverage": to_json(coverage), **to_json(report), **extra})
     else:
         eval_tables.print_text(report, coverage)
+        if comparison is not None:
+            eval_tables.print_text_comparison(comparison, compared)
         if found is not None:
             eval_tables.print_facts(found)
 
@@ -195,6 +205,49 @@ def table(
     else:
         made = tables.published(number)
     sys.stdout.write(made.render("json" if as_json else form))
+
+
+def _answers(
+    predictions: str, asked: list[Instruction], harness_log: bool, lenient: bool
+) -> tuple[list[Instruction], list[str], Coverage]:
+    """The rows that have an answer, and the answers; what was odd goes to standard error."""
+    from tempfile import TemporaryDirectory
+
+    from holmesvau.evaluate.harness_logs import import_log
+    from holmesvau.evaluate.predictions import load_answers
+
+    with TemporaryDirectory() as folder:
+        source = predictions
+        if harness_log:
+            source = str(import_log(predictions, Path(folder) / Path(predictions).name, rows=asked)[1])
+        found = load_answers(source, asked, mode=_mode(lenient))
+    _warn(found[2])
+    return found
+
+
+def _compared(
+    one: tuple[list[Instruction], list[str], str],
+    two: tuple[list[Instruction], list[str], str],
+    duplicates: Weighting,
+    meteor: MeteorMethod,
+    config: BootstrapConfig,
+) -> tuple[TextComparison, int]:
+    """A run (its rows, answers and file) minus another on the rows that both answer; how many those are."""
+    from holmesvau.evaluate.text import compare_rows
+
+    first, second = ({row.id: text for row, text in zip(run[0], run[1], strict=True)} for run in (one, two))
+    shared = [row for row in one[0] if row.id in second]
+    if not shared:
+        raise InputError(f"{two[2]}: shares no usable row with {one[2]}.")
+    comparison = compare_rows(
+        shared,
+        [first[row.id] for row in shared],
+        [second[row.id] for row in shared],
+        duplicates=duplicates,
+        meteor=meteor,
+        bootstrap=config,
+    )
+    return comparison, len(shared)
 
 
 def _judge(model: str | None, record: str | None, replay: str | None) -> Recorder | None:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from holmesvau.evaluate.detection import Comparison
     from holmesvau.evaluate.facts import FactReport
     from holmesvau.evaluate.predictions import Coverage
-    from holmesvau.evaluate.resampling import Interval
+    from holmesvau.evaluate.resampling import Difference, Interval
     from holmesvau.evaluate.simulated import SimulatedReport
     from holmesvau.evaluate.suite import DetectionReport
-    from holmesvau.evaluate.text import TextReport
+    from holmesvau.evaluate.text import TextComparison, TextReport
 
 WIDTH = 120
 
@@ -81,8 +81,7 @@ def print_comparison(found: Comparison, videos: int) -> None:
     console = _console()
     table = _table(f"This run minus the other, {videos} videos", "figure", "difference", "", "p")
     for name, gap in (("AUC", found.auc), ("AP", found.ap)):
-        p_value = "—" if gap.p_value is None else f"{gap.p_value:.3f}"
-        table.add_row(name, f"{100 * gap.value:+.2f}", _between(gap.interval), p_value)
+        table.add_row(name, *_gap(gap))
     console.print("", table)
 
 
@@ -96,7 +95,7 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
     )
     first = next(iter(report.groups.values()))
     console.print(f"BLEU is the sum of BLEU-1 to BLEU-4. METEOR: {first.meteor_method}.")
-    table = _table("", "rows of", "pairs", "BLEU", "", "CIDEr", "", "METEOR", "ROUGE-L", "")
+    table = _table("", "rows of", "pairs", "BLEU", "", "CIDEr", "", "METEOR", "", "ROUGE-L", "")
     for name, scores in report.groups.items():
         spread = scores.intervals
         table.add_row(
@@ -107,6 +106,7 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
             f"{scores.cider:.3f}",
             _between(spread.get("cider"), 1, 3),
             f"{scores.meteor:.3f}",
+            _between(spread.get("meteor"), 1, 3),
             f"{scores.rouge_l:.3f}",
             _between(spread.get("rouge_l"), 1, 3),
         )
@@ -128,6 +128,24 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
         )
     if report.judgements:
         console.print(judged)
+
+
+def print_text_comparison(found: TextComparison, rows: int) -> None:
+    """The paired tests, after the tables of run A."""
+    console = _console()
+    columns = [part for name in ("BLEU", "CIDEr", "METEOR", "ROUGE-L") for part in (name, "", "p")]
+    table = _table(f"This run minus the other, {rows:,} rows of both", "rows of", "pairs", *columns)
+    for name, group in found.groups.items():
+        shown = [group.figures[key] for key in ("bleu_sum", "cider", "meteor", "rouge_l")]
+        table.add_row(name, f"{group.pairs:,}", *(cell for gap in shown for cell in _gap(gap, 1, 3)))
+    console.print("", table)
+    columns = [part for name in ("accuracy", "class") for part in (name, "", "p")]
+    judged = _table("Judgements", "rows of", "rows", *columns)
+    for name, of in found.judgements.items():
+        cells = [cell for gap in (of.accuracy, of.class_accuracy) for cell in _gap(gap)]
+        judged.add_row(name, f"{of.rows:,}", *cells)
+    if found.judgements:
+        console.print("", judged)
 
 
 def print_facts(report: FactReport) -> None:
@@ -276,6 +294,13 @@ def _percent(value: float | None) -> str:
 
 def _between(found: Interval | None, factor: float = 100, decimals: int = 2) -> str:
     return "" if found is None else f"[{factor * found.low:.{decimals}f}, {factor * found.high:.{decimals}f}]"
+
+
+def _gap(found: Difference, factor: float = 100, decimals: int = 2) -> tuple[str, str, str]:
+    """A difference, its interval and its p-value."""
+    value = "—" if math.isnan(found.value) else f"{factor * found.value:+.{decimals}f}"
+    p_value = "—" if found.p_value is None else f"{found.p_value:.3f}"
+    return value, _between(found.interval, factor, decimals), p_value
 
 
 def _table(title: str, *columns: str) -> Table:
