@@ -93,6 +93,25 @@ def test_detection_for_people_with_a_paired_test(run, tmp_path, ucf):
     assert report["against"]["auc"]["p_value"] == pytest.approx(2 / 51)
 
 
+def test_scores_off_the_scale_are_said_to_have_no_events_worth_the_name(run, tmp_path, ucf):
+    path = curves(tmp_path / "p.jsonl", 0.45)
+    command = ("detection", path, "--ucf", ucf, "--resamples", 0)
+    assert json.loads(run(*command, "--json")[1])["notes"] == []
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    write(path, [{**entry, "scores": [9 * score for score in entry["scores"]]} for entry in entries])
+    code, out, _ = run(*command)
+    assert code == 0 and "Scores of 5 of 5 videos leave the scale 0 to 1" in out
+
+
+def test_a_test_file_that_cannot_be_read_whole_is_no_smaller_test_set(run, tmp_path, rows):
+    rows.write_text(rows.read_text() + '{"id": 3}\n')
+    answers = write(tmp_path / "a.jsonl", [{"id": n, "answer": "A man."} for n in range(3)])
+    code, out, err = run("text", answers, "--rows", rows)
+    assert (code, out) == (2, "") and "1 of its entries cannot be used" in err and "rows.jsonl:4" in err
+    code, out, err = run("text", answers, "--rows", rows, "--lenient", "--resamples", 0)
+    assert code == 0 and "Rows: all 3" in out and "Left out of the test set" in err
+
+
 def test_lenient_detection_says_what_it_left_out(run, tmp_path, ucf):
     whole = curves(tmp_path / "p.jsonl", 0.4).read_text().splitlines()
     (tmp_path / "p.jsonl").write_text("\n".join(whole[:-1]))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from holmesvau.evaluate.resampling import BootstrapConfig
     from holmesvau.evaluate.text import TextComparison, Weighting
     from holmesvau.hivau import GroundTruth, Instruction
+    from holmesvau.hivau.problems import Problem
 
 app = typer.Typer(
     name="eval",
@@ -64,7 +65,9 @@ def detection(
     from holmesvau.evaluate.suite import evaluate_detection, to_json
 
     config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
-    truth = _truth(predictions, ucf, xd, num_frames, sim=sim, split=split)
+    odd: list[Problem] = []
+    truth = _truth(predictions, ucf, xd, num_frames, sim=sim, split=split, odd=odd)
+    _settle(ucf or "", odd, lenient)
     rate = fps if fps is not None else 30.0 if ucf else 24.0
     curves, coverage = load_curves(predictions, truth, fps=rate, mode=_mode(lenient))
     _warn(coverage)
@@ -141,7 +144,9 @@ def text(
 
     said = _judge(judge, judge_record, judge_replay)
     config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
-    asked = load_instructions(rows, problems=[])
+    odd: list[Problem] = []
+    asked = load_instructions(rows, problems=odd)
+    _settle(rows, odd, lenient)
     kept, answers, coverage = _answers(predictions, asked, harness_log, lenient)
     comparison = None
     if against is not None:
@@ -276,7 +281,14 @@ def _mode(lenient: bool) -> Mode:
 
 
 def _truth(
-    predictions: str, ucf: str | None, xd: str | None, num_frames: str | None, *, sim: str | None, split: str
+    predictions: str,
+    ucf: str | None,
+    xd: str | None,
+    num_frames: str | None,
+    *,
+    sim: str | None,
+    split: str,
+    odd: list[Problem],
 ) -> list[GroundTruth]:
     from holmesvau.evaluate.curves import lengths
     from holmesvau.hivau import ucf_crime, xd_violence
@@ -288,7 +300,7 @@ def _truth(
 
         return load_truth(sim, split)
     if ucf is not None:
-        return ucf_crime.load(ucf, problems=[])
+        return ucf_crime.load(ucf, problems=odd)
     assert xd is not None
     if num_frames is not None:
         return xd_violence.load(xd, num_frames=_counts(num_frames))
@@ -298,6 +310,18 @@ def _truth(
     )
     own = lengths(predictions)
     return [video for video in xd_violence.load(xd, num_frames=own) if video.num_frames is not None]
+
+
+def _settle(path: str, odd: list[Problem], lenient: bool) -> None:
+    """Entries of the test file itself that cannot be used: end here, or name them."""
+    unusable = [problem for problem in odd if problem.severity == "error"]
+    if unusable and not lenient:
+        raise InputError(
+            f"{path}: {len(unusable)} of its entries cannot be used, and a figure would not be of the whole "
+            f"test set. Mend it, or take --lenient, which leaves them out. The first: {unusable[0]}"
+        )
+    for problem in unusable:
+        sys.stderr.write(f"{problem} Left out of the test set.\n")
 
 
 def _counts(path: str) -> dict[str, int]:

@@ -74,6 +74,8 @@ def print_detection(report: DetectionReport) -> None:
         )
     console.print(events)
     console.print(f"mAP {_percent(report.events.map)} {_between(report.events.map_interval)}")
+    for note in report.notes:
+        console.print(note)
 
 
 def print_comparison(found: Comparison, videos: int) -> None:
