@@ -209,8 +209,26 @@ def print_study(report: StudyReport) -> None:
             *(_plain(theirs.get(column)) for column in (columns if known else ())),
         )
     console.print(table)
+    if report.contrasts:
+        console.print("", _contrasts(report))
     for note in report.notes:
         console.print(note)
+
+
+def _contrasts(report: StudyReport) -> Table:
+    """The paired tests between cells."""
+    columns = [
+        part for level in report.levels for name in ("BLEU", "CIDEr") for part in (f"{name} {level}", "", "p")
+    ]
+    seen = ("events seen", "", "p", "same frames")
+    table = _table("One cell minus another", "cell", "minus", *columns, *seen)
+    for pair in report.contrasts:
+        found = [pair.text[level].figures if level in pair.text else {} for level in report.levels]
+        gaps = [figures.get(key) for figures in found for key in ("bleu_sum", "cider")]
+        cells = [cell for gap in gaps for cell in (("—", "", "") if gap is None else _gap(gap, 1, 3))]
+        cells += ("—", "", "") if pair.seen is None else _gap(pair.seen)
+        table.add_row(pair.better, pair.worse, *cells, f"{pair.same_frames} of {pair.rows}")
+    return table
 
 
 def print_coverage(report: CoverageReport) -> None:

@@ -22,12 +22,13 @@ import numpy as np
 from holmesvau import config as configuration
 from holmesvau.describe import SamplerConfig, choose
 from holmesvau.errors import InputError
+from holmesvau.evaluate.ablation.contrasts import Contrast, contrast
 from holmesvau.evaluate.ablation.coverage import holds
 from holmesvau.evaluate.ablation.scans import Scans
 from holmesvau.evaluate.ablation.studies import Cell, Study
-from holmesvau.evaluate.answering import Answered, ClipFrames, TestSet, answer_rows
+from holmesvau.evaluate.answering import Answered, ClipFrames, Known, TestSet, answer_rows
 from holmesvau.evaluate.pipelines import PipelineOptions, content, digest
-from holmesvau.evaluate.resampling import BootstrapConfig
+from holmesvau.evaluate.resampling import BootstrapConfig, CountArray
 from holmesvau.evaluate.text import TextScores, grouped, score, source_video
 from holmesvau.hivau.clips import resolve
 from holmesvau.hivau.files import read_text, write_text
@@ -94,7 +95,7 @@ class CellReport:
 
 @dataclass(frozen=True, slots=True)
 class StudyReport:
-    """All cells of a study; `notes` are sentences on what a figure lacks."""
+    """All cells of a study; `contrasts` set some beside each other, `notes` say what a figure lacks."""
 
     study: str
     title: str
@@ -104,6 +105,7 @@ class StudyReport:
     videos: int
     cells: tuple[CellReport, ...]
     notes: tuple[str, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
 
 
 def run(
@@ -119,7 +121,8 @@ def run(
 ) -> StudyReport:
     """Measure every cell of a study on a test set's rows of the levels it shows.
 
-    Cells that train nothing share the pipeline of `options`; the others load what `trainer` makes.
+    Cells that train nothing share the pipeline of `options`; the others load what `trainer` makes. Cells that
+    are to be set beside each other (`Study.contrasts`) are where a bootstrap is wanted.
 
     Raises:
         InputError: when cells must be trained and nobody says how, or no row is of a level shown.
@@ -133,6 +136,9 @@ def run(
     data = data_fingerprint(shown)
     pipelines = _Pipelines(options, folder, trainer)
     reports = []
+    answered: dict[str, list[Answered]] = {}
+    seen: dict[str, CountArray] = {}
+    known: dict[str, Known] = {}
     for cell in study.cells:
         mine, holmes = pipelines.of(cell)
         sampler = cell.sampler or options.config.sampler
@@ -146,16 +152,31 @@ def run(
             sampler=sampler,
             clip_frames=clip_frames,
             scan=scans,
+            known=known.setdefault(mine, {}),
             progress=_named(progress, cell),
         )
         whole = replace(sampler, num_frames=sampler.num_frames or holmes.num_frames)
-        covered = _seen(scans, shown, whole)
+        answered[cell.name], seen[cell.name] = answers, _seen(scans, shown, whole)
+        covered = seen[cell.name].sum(0).tolist()
         reports.append(_report(cell, study, answers, scans.per_minute(_videos(shown)), covered, bootstrap))
     videos = len({source_video(row) for row in rows})
     notes = tuple(_notes(reports, study))
     model = trainer.name if trainer is not None and study.cells[0].training else options.model
+    contrasts = []
+    if bootstrap is not None and bootstrap.resamples:
+        for names in study.contrasts:
+            pair = (answered[names[0]], answered[names[1]]), (seen[names[0]], seen[names[1]])
+            contrasts.append(contrast(names, *pair, study.levels, bootstrap))
     return StudyReport(
-        study.name, study.title, study.table, study.levels, model, videos, tuple(reports), notes
+        study.name,
+        study.title,
+        study.table,
+        study.levels,
+        model,
+        videos,
+        tuple(reports),
+        notes,
+        tuple(contrasts),
     )
 
 
@@ -208,10 +229,10 @@ class _Pipelines:
         return made
 
 
-def _seen(scans: Scans, test: TestSet, sampler: SamplerConfig) -> tuple[int, int]:
-    """How many anomalies the whole videos have, and how many of them get a frame."""
+def _seen(scans: Scans, test: TestSet, sampler: SamplerConfig) -> CountArray:
+    """How many anomalies each whole video has, and how many of them get a frame: `int64[V, 2]`."""
     assert sampler.num_frames is not None
-    events = seen = 0
+    found = []
     for path in _videos(test):
         video = test.annotations.get(path.stem)
         if video is None or not video.is_anomalous:
@@ -219,9 +240,8 @@ def _seen(scans: Scans, test: TestSet, sampler: SamplerConfig) -> tuple[int, int
         one = scans.of(path)
         index = choose(one.curve, sampler.num_frames, sampler, events=one.events)
         chosen = one.curve.seconds[np.searchsorted(one.curve.index, index)]
-        events += len(video.events)
-        seen += sum(holds(event.span, chosen) > 0 for event in video.events)
-    return events, seen
+        found.append((len(video.events), sum(holds(event.span, chosen) > 0 for event in video.events)))
+    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def _videos(test: TestSet) -> list[Path]:
@@ -235,7 +255,7 @@ def _report(
     study: Study,
     answers: Sequence[Answered],
     scan_per_minute: float | None,
-    covered: tuple[int, int],
+    covered: Sequence[int],
     bootstrap: BootstrapConfig | None,
 ) -> CellReport:
     text = {}
@@ -256,7 +276,8 @@ def _report(
         scan_per_minute,
     )
     shown = float(np.mean([each.num_frames for each in answers]))
-    return CellReport(cell.name, cell.published, text, len(answers), shown, latency, *covered)
+    events, seen = covered
+    return CellReport(cell.name, cell.published, text, len(answers), shown, latency, events, seen)
 
 
 def _median(sums: Iterable[Sequence[float | None]]) -> float | None:
