@@ -50,7 +50,8 @@ def detection(
         typer.Option("--num-frames", help="A JSON file, video name -> frames, for lists without counts."),
     ] = None,
     fps: Annotated[
-        float | None, typer.Option("--fps", help="Rate of videos whose line has none; 30 (UCF), 24 (XD).")
+        float | None,
+        typer.Option("--fps", help="Rate of videos whose line has none; 30 (UCF), 24 (XD), their own (sim)."),
     ] = None,
     lenient: Lenient = False,
     resamples: Resamples = 1000,
@@ -68,7 +69,7 @@ def detection(
     odd: list[Problem] = []
     truth = _truth(predictions, ucf, xd, num_frames, sim=sim, split=split, odd=odd)
     _settle(ucf or "", odd, lenient)
-    rate = fps if fps is not None else 30.0 if ucf else 24.0
+    rate = _rate(ucf, sim, split) if fps is None else fps
     curves, coverage = load_curves(predictions, truth, fps=rate, mode=_mode(lenient))
     _warn(coverage)
     report = evaluate_detection(truth, curves, coverage, bootstrap=config)
@@ -310,6 +311,15 @@ def _truth(
     )
     own = lengths(predictions)
     return [video for video in xd_violence.load(xd, num_frames=own) if video.num_frames is not None]
+
+
+def _rate(ucf: str | None, sim: str | None, split: str) -> float | dict[str, float]:
+    """Frames a second where a line does not tell: those of the test set."""
+    if sim is not None:
+        from holmesvau.sim import frame_rates
+
+        return frame_rates(sim, split)
+    return 30.0 if ucf else 24.0
 
 
 def _settle(path: str, odd: list[Problem], lenient: bool) -> None:

@@ -48,6 +48,10 @@ def ablation(
     method: Annotated[
         list[str] | None, typer.Option("--method", help="Only this sampler; may be given again.")
     ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option("--cell", help="Only this cell, such as C+E+V or `rank 8`; may be given again."),
+    ] = None,
     levels: Annotated[
         str | None,
         typer.Option("--levels", help="Rows answered, such as event,video; by default those of the table."),
@@ -100,6 +104,8 @@ def ablation(
         no_cache=no_cache,
     )
     chosen = _study(study, method, counts, _numbers("--ranks", ranks), pipeline.config.sampler.tau)
+    if cell:
+        chosen = studies.only(chosen, cell)
     if levels is not None:
         chosen = replace(chosen, levels=_levels(levels))
     minutes = _numbers("--planned", planned)

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
@@ -176,6 +176,16 @@ def answer_rows(
                 if progress is not None:
                     progress("answering rows", len(done), len(test.rows))
     return [done[row.id] for row in test.rows]
+
+
+def known_answers(paths: Iterable[Path], test: TestSet) -> Known:
+    """The answers that earlier calls wrote, with the frames they are about.
+
+    Raises:
+        InputError: when one is not an answer to a row of `test`.
+    """
+    found = [each for path in paths for each in _read(path, test.rows).values()]
+    return {(each.row.id, each.chosen): each for each in found if each.chosen}
 
 
 class _Looking:

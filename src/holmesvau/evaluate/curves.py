@@ -33,20 +33,24 @@ class VideoPrediction:
 
 
 def load_curves(
-    path: str | Path, truth: Sequence[GroundTruth], *, fps: float = 30.0, mode: Mode = "strict"
+    path: str | Path,
+    truth: Sequence[GroundTruth],
+    *,
+    fps: float | Mapping[str, float] = 30.0,
+    mode: Mode = "strict",
 ) -> tuple[dict[str, VideoPrediction], Coverage]:
     """Predictions by video name, in the order of `truth`, and what was odd.
 
-    `fps` is the rate of videos whose line has none. Leniently, scores up to 16 frames too many are cut and
-    up to 16 too few hold their last one, of several lines for a video the first counts, unknown videos are
-    ignored, videos without a usable line are left out, events are cut where the video ends, and a line
-    without `events` tells none where others have them.
+    `fps` is the rate of videos whose line has none, of all or by name. Leniently, scores up to 16 frames too
+    many are cut and up to 16 too few hold their last one, of several lines for a video the first counts,
+    unknown videos are ignored, videos without a usable line are left out, events are cut where the video
+    ends, and a line without `events` tells none where others have them.
 
     Raises:
         InputError: when the file cannot be read, nothing is usable, `fps` is not above 0, a test video's
             length is not known, or, strictly, anything is odd.
     """
-    if not (is_number(fps) and fps > 0):
+    if not isinstance(fps, Mapping) and not (is_number(fps) and fps > 0):
         raise InputError(f"{fps = }: give a number of frames a second above 0.")
     complaints = Complaints(str(path))
     wanted = {video.name: video for video in truth}
@@ -61,7 +65,8 @@ def load_curves(
             complaints.add("duplicate-id", name, message, line, mended=True)
             continue
         seen.add(name)
-        prediction = _prediction(entry, wanted[name], fps, line, complaints)
+        rate = fps[name] if isinstance(fps, Mapping) else fps
+        prediction = _prediction(entry, wanted[name], rate, line, complaints)
         if prediction is not None:
             found[name] = prediction
     for name in wanted:

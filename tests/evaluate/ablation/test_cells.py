@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -139,10 +140,21 @@ def test_cells_are_set_beside_each_other_on_the_same_rows(test_set, options, tmp
         for level in ("event", "video"):
             gap = pair.text[level].figures["bleu_sum"].value
             assert gap == pytest.approx(a.text[level].bleu_sum - b.text[level].bleu_sum)
+        judged = a.judgements["video"].accuracy - b.judgements["video"].accuracy
+        assert pair.judgements["video"].accuracy.value == pytest.approx(judged, nan_ok=True)
         assert pair.seen.value == pytest.approx((a.seen - b.seen) / a.events) and pair.rows == len(rows)
         alike = [row for row in rows if said["density"][row.id]["chosen"] == said[worse][row.id]["chosen"]]
         assert pair.same_frames == len(alike)
     assert not ablation.run(study, test_set, options, tmp_path).contrasts
+    # A study of fewer levels finds its answers in the larger one's.
+    fewer = ablation.only(ablation.samplers(("topk", "density"), (2,)), ["topk, N = 2"])
+    made = time.time_ns()
+    ablation.run(fewer, test_set, options, tmp_path)
+    (path,) = (p for p in (tmp_path / "cells").glob("topk-*.jsonl") if p.stat().st_mtime_ns > made)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [said["topk"][e["id"]] for e in lines] and len(lines) < len(rows)
+    with pytest.raises(InputError, match="Its cells: topk, N = 2; density, N = 2"):
+        ablation.only(ablation.samplers(("topk", "density"), (2,)), ["topk"])
 
 
 def test_each_level_is_trained_once_and_laid_beside_the_paper(test_set, options, tmp_path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from holmesvau.evaluate.ablation.cells import CellReport, StudyReport, Trained, Trainer, run
 from holmesvau.evaluate.ablation.contrasts import Contrast
 from holmesvau.evaluate.ablation.coverage import CoverageReport, Curves, coverage, noisy_truth, scored
-from holmesvau.evaluate.ablation.studies import Cell, Study, frames, levels, lora_rank, samplers
+from holmesvau.evaluate.ablation.studies import Cell, Study, frames, levels, lora_rank, only, samplers
 
 __all__ = [
     "Cell",
@@ -27,6 +27,7 @@ __all__ = [
     "levels",
     "lora_rank",
     "noisy_truth",
+    "only",
     "run",
     "samplers",
     "scored",

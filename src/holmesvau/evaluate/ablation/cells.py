@@ -5,7 +5,8 @@ FOLDER/scans/…                curves, with what the scan cost (`scans`)
 FOLDER/cells/NAME-KEY.jsonl   its answers, as text predictions (`answering`)
 
 KEY is a fingerprint of settings, weights, code, rows and pixels: a study that is repeated goes on where it
-stopped, and one with other data or another model begins anew beside it.
+stopped, and one with other data or another model begins anew beside it. Its second part leaves the sampler
+and the levels out: cells that share it know each other's answers about the same frames.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from holmesvau.evaluate.ablation.contrasts import Contrast, contrast
 from holmesvau.evaluate.ablation.coverage import holds
 from holmesvau.evaluate.ablation.scans import Scans
 from holmesvau.evaluate.ablation.studies import Cell, Study
-from holmesvau.evaluate.answering import Answered, ClipFrames, Known, TestSet, answer_rows
+from holmesvau.evaluate.answering import Answered, ClipFrames, Known, TestSet, answer_rows, known_answers
+from holmesvau.evaluate.judgements import JudgementMetrics, judgement_metrics
 from holmesvau.evaluate.pipelines import PipelineOptions, content, digest
 from holmesvau.evaluate.resampling import BootstrapConfig, CountArray
 from holmesvau.evaluate.text import TextScores, grouped, score, source_video
@@ -81,7 +83,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class CellReport:
-    """A measured cell: figures of each level shown, and how many of the `events` are `seen` in a frame."""
+    """A measured cell: figures of each level shown, and how many of the `events` are `seen` in a frame.
+
+    `judgements` are by level, where there are rows that ask for one.
+    """
 
     name: str
     published: str | None
@@ -91,6 +96,7 @@ class CellReport:
     latency: Latency
     events: int
     seen: int
+    judgements: Mapping[str, JudgementMetrics]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,7 @@ def run(
     if not rows:
         raise InputError(f"{test.root}: has no rows of the level {' or '.join(study.levels)}.")
     shown = replace(test, rows=rows)
-    data = data_fingerprint(shown)
+    data, every = data_fingerprint(shown), data_fingerprint(test)
     pipelines = _Pipelines(options, folder, trainer)
     reports = []
     answered: dict[str, list[Answered]] = {}
@@ -143,7 +149,10 @@ def run(
         mine, holmes = pipelines.of(cell)
         sampler = cell.sampler or options.config.sampler
         key = digest([data, mine, configuration.to_dict(sampler), clip_frames])
-        path = folder / "cells" / f"{_file_name(cell.name)}-{key[:12]}.jsonl"
+        family = digest([every, mine, clip_frames])[:8]
+        path = folder / "cells" / f"{_file_name(cell.name)}-{key[:12]}-{family}.jsonl"
+        if family not in known:
+            known[family] = known_answers(sorted(path.parent.glob(f"*-{family}.jsonl")), test)
         scans = Scans(folder / "scans" / mine, holmes)
         answers = answer_rows(
             shown,
@@ -152,7 +161,7 @@ def run(
             sampler=sampler,
             clip_frames=clip_frames,
             scan=scans,
-            known=known.setdefault(mine, {}),
+            known=known[family],
             progress=_named(progress, cell),
         )
         whole = replace(sampler, num_frames=sampler.num_frames or holmes.num_frames)
@@ -258,8 +267,15 @@ def _report(
     covered: Sequence[int],
     bootstrap: BootstrapConfig | None,
 ) -> CellReport:
-    text = {}
+    text, judged = {}, {}
     for level, members in grouped([(each.row, each) for each in answers]).items():
+        if level.endswith(" judgement"):
+            judged[level.removesuffix(" judgement")] = judgement_metrics(
+                [each.text for _, each in members],
+                [row.answer for row, _ in members],
+                bootstrap=bootstrap,
+                clusters=[source_video(row) for row, _ in members],
+            )
         if level in study.levels:
             text[level] = score(
                 [each.text for _, each in members],
@@ -277,7 +293,7 @@ def _report(
     )
     shown = float(np.mean([each.num_frames for each in answers]))
     events, seen = covered
-    return CellReport(cell.name, cell.published, text, len(answers), shown, latency, events, seen)
+    return CellReport(cell.name, cell.published, text, len(answers), shown, latency, events, seen, judged)
 
 
 def _median(sums: Iterable[Sequence[float | None]]) -> float | None:

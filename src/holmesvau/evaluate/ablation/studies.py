@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import Literal
 
@@ -50,6 +50,23 @@ class Study:
     levels: tuple[str, ...]
     cells: tuple[Cell, ...]
     contrasts: tuple[tuple[str, str], ...] = ()
+
+
+def only(study: Study, names: Sequence[str]) -> Study:
+    """A study of some of its cells, by name, and the contrasts between them.
+
+    Raises:
+        InputError: for a name that no cell has.
+    """
+    known = [cell.name for cell in study.cells]
+    for name in names:
+        if name not in known:
+            raise InputError(f"{study.name} has no cell {name!r}. Its cells: {'; '.join(known)}.")
+    return replace(
+        study,
+        cells=tuple(cell for cell in study.cells if cell.name in names),
+        contrasts=tuple(pair for pair in study.contrasts if set(pair) <= set(names)),
+    )
 
 
 def levels() -> Study:
