@@ -216,11 +216,11 @@ def page(told: Told, read: Read) -> str:
         "",
         prose(
             f"{told.machine}. {told.videos} test videos of {told.duration} s, 320x240, 15 frames a second, "
-            f"half of them anomalous, seed {told.seed}: scenes and looks that no training video has, two kinds "
-            f"of scenes among them that were never trained on. The model is `{told.model}` with {told.frames} "
-            f"frames. Intervals (95 %) and paired tests resample whole videos {told.resamples:,} times. The "
-            "published figures are of other videos and of a model fifteen times as large: they stand beside "
-            "ours for the form, not to compare."
+            f"half of them anomalous, seed {told.seed}: scenes and looks that no training video has, two "
+            f"kinds of scenes among them that were never trained on. The model is `{told.model}` with "
+            f"{told.frames} frames. Intervals (95 %) and paired tests resample whole videos "
+            f"{told.resamples:,} times. The published figures are of other videos and of a model fifteen "
+            "times as large: they stand beside ours for the form, not to compare."
         ),
         "",
         "## Table 1: detection",
