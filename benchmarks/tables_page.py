@@ -125,7 +125,7 @@ def text_part(read: Read, name: str) -> list[str]:
             ]
         rows.append([level, str(found["pairs"]), *figures, *right])
     heads = ["level", "rows", "BLEU", "CIDEr", "METEOR", "ROUGE-L", "judgement right", "class right"]
-    return [*table(heads, rows), tables.text_table(name, report).render("markdown")]
+    return [*table(heads, rows), tables.text_table(name, report).render("markdown", intervals=True)]
 
 
 def cells_part(report: Json | None, level: str, number: str | None, name: str) -> list[str]:
@@ -151,7 +151,7 @@ def cells_part(report: Json | None, level: str, number: str | None, name: str) -
     if report.get("contrasts"):
         lines += contrasts(report["contrasts"], level)
     if number is not None and number == report["table"]:
-        lines += [tables.study_table(name, number, report).render("markdown")]
+        lines += [tables.study_table(name, number, report).render("markdown", intervals=True)]
     return [*lines, *report["notes"], ""]
 
 
@@ -274,7 +274,7 @@ def trained_part(report: Json | None, number: str | None, name: str, recipe: str
         if any(level in one["text"] for one in report["cells"]):
             lines += [f"### {level.capitalize()} level", "", *cells_part(report, level, None, name)]
     if number is not None:
-        lines.append(tables.study_table(name, number, report).render("markdown"))
+        lines.append(tables.study_table(name, number, report).render("markdown", intervals=True))
     return lines
 
 

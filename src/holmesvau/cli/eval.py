@@ -191,6 +191,10 @@ def table(
     form: Annotated[
         Literal["markdown", "latex", "csv", "json"], typer.Option("--format", help="How it is written.")
     ] = "markdown",
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals", help="Our figures with their intervals, as far as the report has them."),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Our row beside the published ones; without a report, the published ones."""
@@ -210,7 +214,7 @@ def table(
         made = tables.study_table(name, number, tables.load_report(report))
     else:
         made = tables.published(number)
-    sys.stdout.write(made.render("json" if as_json else form))
+    sys.stdout.write(made.render("json" if as_json else form, intervals=intervals))
 
 
 def _answers(
