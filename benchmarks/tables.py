@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
+from threading import Lock
 from typing import Any
 
 import tables_page
@@ -48,11 +49,19 @@ class Runner:
     pipeline: str
     spent: dict[str, list[float]] = field(default_factory=dict)
     undone: list[str] = field(default_factory=list)
+    one: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.work.mkdir(parents=True, exist_ok=True)
         if self._costs.exists():
             self.spent = json.loads(self._costs.read_text())
+        mark = self.work / "pipeline"
+        if not mark.exists() or mark.read_text() != self.pipeline:
+            # Reports of other weights or other code must not stand beside new ones. Answers know whose they are.
+            for old in (*self.work.glob("*.json"), *self.work.glob("*.jsonl"), *self.work.glob("done/*")):
+                old.unlink()
+            self.spent = {key: cost for key, cost in self.spent.items() if key.startswith("sim ")}
+            mark.write_text(self.pipeline)
 
     @property
     def _costs(self) -> Path:
@@ -68,8 +77,7 @@ class Runner:
 
         `output` appears when it is whole. Ends the program when a command fails.
         """
-        # Other weights or other code make another result; rendering knows for itself what is there.
-        done = self.work / "done" / digest([arguments, self.pipeline])
+        done = self.work / "done" / digest(arguments)
         if done.exists() and (output is None or (self.work / output).exists()):
             return True
         left = None if self.ends is None else self.ends - time.monotonic()
@@ -83,10 +91,11 @@ class Runner:
             program = [sys.executable, "-m", "holmesvau", *shlex.split(arguments), "--quiet"]
             process = Popen(program if takes_quiet(arguments) else program[:-1], stdout=file, cwd=self.work)
             code, cpu = waited(process, left)
-        cost = self.spent.setdefault(arguments, [0.0, 0.0])
-        cost[0] += cpu
-        cost[1] += time.monotonic() - started
-        self._costs.write_text(json.dumps(self.spent, indent=1))
+        with self.one:
+            cost = self.spent.setdefault(arguments, [0.0, 0.0])
+            cost[0] += cpu
+            cost[1] += time.monotonic() - started
+            self._costs.write_text(json.dumps(self.spent, indent=1))
         if code is None:
             self.undone.append(arguments)
             return False
