@@ -57,7 +57,7 @@ class Runner:
             self.spent = json.loads(self._costs.read_text())
         mark = self.work / "pipeline"
         if not mark.exists() or mark.read_text() != self.pipeline:
-            # Reports of other weights or other code must not stand beside new ones. Answers know whose they are.
+            # Reports of other weights or code must not stand beside new ones; answers know whose they are.
             for old in (*self.work.glob("*.json"), *self.work.glob("*.jsonl"), *self.work.glob("done/*")):
                 old.unlink()
             self.spent = {key: cost for key, cost in self.spent.items() if key.startswith("sim ")}
