@@ -128,6 +128,11 @@ def main() -> None:
         "everything of `eval text`: by level, task and both",
         lambda: text.score_rows(rows, said, bootstrap=config),
     )
+    other = answers_to(rows, random)
+    timed(
+        "the paired test of `eval text --against`, likewise",
+        lambda: text.compare_rows(rows, said, other, bootstrap=config),
+    )
 
 
 if __name__ == "__main__":

@@ -94,6 +94,12 @@ def test_score_prints_the_curve_as_csv_and_json(holmesvau, burning_room):
         curve["stride_seconds"] == pytest.approx(0.5) and len(curve["scores"]) == len(curve["seconds"]) == 120
     )
     assert curve["scores"] == [float(line.split(",")[2]) for line in lines[1:]]
+    assert curve["fps"] > 0 and curve["num_frames"] > curve["index"][-1]
+    # Several are a file of predictions.
+    code, out, _ = holmesvau("score", burning_room, burning_room, "--json")
+    assert code == 0 and [json.loads(line) for line in out.splitlines()] == [curve, curve]
+    code, out, err = holmesvau("score", burning_room, burning_room)
+    assert (code, out) == (2, "") and "take --json" in err
 
 
 @pytest.mark.parametrize("method", ["uniform", "topk", "density", "density-reference", "event-first"])

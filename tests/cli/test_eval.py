@@ -93,6 +93,25 @@ def test_detection_for_people_with_a_paired_test(run, tmp_path, ucf):
     assert report["against"]["auc"]["p_value"] == pytest.approx(2 / 51)
 
 
+def test_scores_off_the_scale_are_said_to_have_no_events_worth_the_name(run, tmp_path, ucf):
+    path = curves(tmp_path / "p.jsonl", 0.45)
+    command = ("detection", path, "--ucf", ucf, "--resamples", 0)
+    assert json.loads(run(*command, "--json")[1])["notes"] == []
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    write(path, [{**entry, "scores": [9 * score for score in entry["scores"]]} for entry in entries])
+    code, out, _ = run(*command)
+    assert code == 0 and "Scores of 5 of 5 videos leave the scale 0 to 1" in out
+
+
+def test_a_test_file_that_cannot_be_read_whole_is_no_smaller_test_set(run, tmp_path, rows):
+    rows.write_text(rows.read_text() + '{"id": 3}\n')
+    answers = write(tmp_path / "a.jsonl", [{"id": n, "answer": "A man."} for n in range(3)])
+    code, out, err = run("text", answers, "--rows", rows)
+    assert (code, out) == (2, "") and "1 of its entries cannot be used" in err and "rows.jsonl:4" in err
+    code, out, err = run("text", answers, "--rows", rows, "--lenient", "--resamples", 0)
+    assert code == 0 and "Rows: all 3" in out and "Left out of the test set" in err
+
+
 def test_lenient_detection_says_what_it_left_out(run, tmp_path, ucf):
     whole = curves(tmp_path / "p.jsonl", 0.4).read_text().splitlines()
     (tmp_path / "p.jsonl").write_text("\n".join(whole[:-1]))
@@ -159,6 +178,33 @@ def test_text_from_file_to_table(run, tmp_path, rows):
     ):
         code, out, _ = run("table", 2, "--report", tmp_path / "r.json", "--format", form)
         assert code == 0 and words in out
+
+
+def test_text_with_a_paired_test(run, tmp_path, rows):
+    good = ["A man lights a fire.", "An anomaly exists, Arson.", "No anomaly exists."]
+    poor = ["A dog.", "No anomaly exists.", "No anomaly exists."]
+    first, second = (
+        write(tmp_path / f"{name}.jsonl", [{"id": n, "answer": a} for n, a in enumerate(said)])
+        for name, said in (("good", good), ("poor", poor))
+    )
+    command = ("text", first, "--rows", rows, "--resamples", 50)
+    code, out, err = run(*command, "--against", second)
+    assert (code, err) == (0, "") and "This run minus the other, 3 rows of both" in out
+    report = json.loads(run(*command, "--against", second, "--json")[1])
+    gap = report["against"]["groups"]["clip"]["figures"]["rouge_l"]
+    assert report["compared"] == 3 and gap["value"] > 0.5 and gap["interval"] is gap["p_value"] is None
+    assert report["against"]["judgements"]["judgement"]["recall"]["value"] == 1
+    assert report["against"]["groups"]["judgement"]["figures"]["bleu_sum"]["p_value"] <= 1
+    # Rows that only one of them answers are named, and belong to no difference.
+    write(second, [{"id": 0, "answer": "A dog."}])
+    assert run(*command, "--against", second)[0] == 2
+    code, out, err = run(*command, "--against", second, "--lenient", "--json")
+    assert code == 0 and json.loads(out)["compared"] == 1 and "row 2: No usable answer" in err
+    write(first, [{"id": 1, "answer": "Arson."}])
+    code, _, err = run(*command, "--against", second, "--lenient")
+    assert code == 2 and "shares no usable row" in err
+    code, _, err = run("text", first, "--rows", rows, "--against", first, "--lenient", "--resamples", 0)
+    assert code == 2 and "paired test needs resamples" in err
 
 
 def test_text_from_a_harness_log(run, tmp_path, rows):

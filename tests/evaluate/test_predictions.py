@@ -99,6 +99,10 @@ def test_schemas_are_schemas_and_refuse_what_is_none():
         ("[1]", "unreadable-line", 1),
         (curve("Fire001"), "duplicate-id", 1),
         (curve("Calm001", events=[{"start": 3, "end": 1}]), "bad-event", 2),
+        (curve("Calm001", events=[{"start": -3, "end": 1}]), "bad-event", 2),
+        (curve("Calm001", events=[{"start": 3, "end": 500}]), "bad-event", 2),
+        (curve("Calm001", events=[{"start": 400, "end": 500}]), "bad-event", 2),
+        (curve("Calm001", events=[]), "no-events", 2),
     ],
 )
 def test_odd_curves_are_named(tmp_path, line, kind, used):
@@ -130,6 +134,33 @@ def test_nothing_usable_is_an_error_even_leniently(tmp_path):
         load_curves(tmp_path / "none.jsonl", TRUTH)
     with pytest.raises(InputError, match="fps = 0"):
         load_curves(path, TRUTH, fps=0)
+
+
+def test_events_end_with_the_video(tmp_path):
+    spans = [(1, 13.5), (2, 99), (50, 99)]
+    events = [{"start": start, "end": end} for start, end in spans]
+    path = write(tmp_path / "p.jsonl", [curve("Fire001", events=events), curve("Calm001", events=[])])
+    found, coverage = load_curves(path, TRUTH, mode="lenient")
+    # 400 frames at 30 a second and half a second's grace.
+    ends = [(event.span.start, event.span.end) for event in found["Fire001"].events]
+    assert ends == [(1, 13.5), (2, pytest.approx(416 / 30))] and found["Calm001"].events == ()
+    assert [problem.mended for problem in coverage.problems] == [True, False]
+    times = [number / 2 for number in range(400)]
+    slow = curve("Fire001", events=events, frame_seconds=times)
+    assert not load_curves(write(path, [slow, curve("Calm001", events=[])]), TRUTH)[1].problems
+
+
+def test_what_is_odd_is_shown_as_the_file_has_it(tmp_path):
+    path = write(tmp_path / "p.jsonl", [{"id": 0.0, "answer": "A"}, {"id": 1, "anwser": "A"}, {"id": 2}])
+    with pytest.raises(InputError, match="not one of its lines is a usable answer") as refused:
+        load_answers(path, ROWS, mode="lenient")
+    for words in ("1 no-id, 2 no-answer, 4 missing", "0.0; a whole number", "keys are id, anwser"):
+        assert words in str(refused.value)
+    with pytest.raises(InputError, match="no rows"):
+        load_answers(path, [])
+    null = {"video": "Calm001", "scores": [None]}
+    with pytest.raises(InputError, match="Score 0 is null"):
+        load_curves(write(path, [curve("Fire001"), null]), TRUTH)
 
 
 def test_lengths_by_the_predictions_own_word(tmp_path):

@@ -81,6 +81,22 @@ def test_every_format_holds_every_figure(table):
     assert len(latex) == len(table.rows) + 1 and {line.count(" & ") for line in latex} == {len(table.columns)}
 
 
+def test_our_figures_have_their_intervals_if_wanted():
+    report = json.loads(json.dumps(TEXT))
+    report["groups"]["clip"]["intervals"] = {"bleu_sum": {"low": 0.75, "high": 1.25, "undefined": 0}}
+    table = tables.text_table("mine", report)
+    assert "1.000 [0.750, 1.250] | 2.000 |" in table.render("markdown", intervals=True)
+    assert "[0.750" not in table.render("markdown") and "[0.750" in table.render("latex", intervals=True)
+    row = list(csv.DictReader(io.StringIO(table.render("csv", intervals=True))))[-1]
+    assert (row["BLEU clip low"], row["BLEU clip high"], row["BLEU event low"]) == ("0.75", "1.25", "")
+    rows = json.loads(table.render("json"))["rows"]
+    assert rows[-1]["intervals"]["BLEU clip"] == [0.75, 1.25] and "intervals" not in rows[0]
+    ucf = detection()
+    ucf["frames"] = {**ucf["frames"], "auc_interval": {"low": 0.85, "high": 0.95, "undefined": 0}}
+    first = next(row for row in tables.detection_table("mine", ucf=ucf).rows if row.source == "ours")
+    assert first.intervals == (None, (85.0, 95.0))
+
+
 def test_latex_escapes_names():
     assert r"a\_b \& c & 1.000" in tables.text_table("a_b & c", TEXT).render("latex")
 

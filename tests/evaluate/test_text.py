@@ -10,9 +10,9 @@ import pytest
 
 from holmesvau import hivau
 from holmesvau.errors import InputError, MissingPartError
-from holmesvau.evaluate import meteor, ngrams, text
+from holmesvau.evaluate import meteor, meteor_reference, ngrams, text
 from holmesvau.evaluate.judgements import judgement_metrics
-from holmesvau.evaluate.resampling import BootstrapConfig
+from holmesvau.evaluate.resampling import BootstrapConfig, draw
 from holmesvau.evaluate.tokens import tokenize
 from holmesvau.hivau import Instruction
 
@@ -56,8 +56,45 @@ def test_reference_meteor_equals_the_published_one(parity):
     pairs = parity["pairs"]
     said, meant = ([pair[side] for pair in pairs] for side in ("hypothesis", "reference"))
     found = text.score(said, meant, meteor="reference")
-    assert found.meteor == pytest.approx(parity["expected"]["meteor"], abs=1e-6)
+    assert found.meteor == pytest.approx(parity["expected"]["meteor"], abs=1e-12)
     assert found.meteor_method == "METEOR 1.5"
+    few = text.score(said[:20], meant[:20], meteor="reference", bootstrap=QUICK)
+    assert few.intervals["meteor"].low < few.meteor < few.intervals["meteor"].high
+
+
+# What METEOR 1.5 itself replied to five pairs, and said of each and of all together.
+METEOR_REPLIES = """\
+8.0 11.0 3.0 5.0 3.0 3.0 2.0 2.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 4.0 5.0 5.0
+5.0 5.0 2.0 2.0 3.0 3.0 2.0 2.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 1.0 5.0 5.0
+2.0 8.0 0.0 4.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0
+9.0 12.0 3.0 7.0 1.0 1.0 3.0 3.0 0.0 0.0 0.0 0.0 2.0 2.0 0.0 0.0 1.0 1.0 0.0 0.0 5.0 7.0 7.0
+1.0 3.0 1.0 1.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0 0.0
+""".splitlines()
+METEOR_OF_EACH, METEOR_OF_ALL = [0.21069993264655087, 1, 0, 0.25318104056373303, 0], 0.2155823557156668
+
+
+def test_reference_meteor_of_any_set_follows_from_its_counts():
+    counts = meteor_reference.parsed(METEOR_REPLIES)
+    assert meteor_reference.figure(counts).tolist() == pytest.approx(METEOR_OF_EACH, abs=1e-14)
+    assert meteor_reference.figure(counts.sum(0)) == pytest.approx(METEOR_OF_ALL, abs=1e-14)
+    for reply in ("", "Error: specify SCORE or EVAL", METEOR_REPLIES[0].rpartition(" ")[0]):
+        with pytest.raises(ValueError):
+            meteor_reference.parsed([*METEOR_REPLIES, reply])
+
+
+def test_reference_meteor_has_an_interval_like_every_figure(monkeypatch):
+    monkeypatch.setattr(
+        meteor_reference, "counts", lambda said, meant: meteor_reference.parsed(METEOR_REPLIES)
+    )
+    found = text.score(["a"] * 5, ["a b"] * 5, meteor="reference", bootstrap=QUICK)
+    assert found.meteor == pytest.approx(METEOR_OF_ALL) and found.meteor_method == "METEOR 1.5"
+    between = found.intervals["meteor"]
+    counts = meteor_reference.parsed(METEOR_REPLIES)
+    repeated = [
+        float(meteor_reference.figure(np.repeat(counts, times, axis=0).sum(0))) for times in draw(5, QUICK)
+    ]
+    assert (between.low, between.high) == pytest.approx(tuple(np.quantile(repeated, [0.025, 0.975])))
+    assert between.low < between.high
 
 
 def test_reference_meteor_names_what_is_missing(monkeypatch):

@@ -14,7 +14,7 @@ from holmesvau.cli import app
 from holmesvau.errors import InputError, MissingPartError
 from holmesvau.hivau import load_annotations, load_instructions, resolve, ucf_crime
 from holmesvau.hivau.checks import check
-from holmesvau.sim.dataset import generate, load_truth, make
+from holmesvau.sim.dataset import frame_rates, generate, load_truth, make
 from holmesvau.sim.plan import Settings, plan
 from holmesvau.sim.render import Renderer
 from holmesvau.sim.scenes import HELD_OUT, NAMES
@@ -70,6 +70,7 @@ def test_frame_labels_are_the_events_and_the_video_has_as_many_frames(dataset):
         assert np.array_equal(truth.frame_labels(), marked)
         assert np.array_equal(again.frame_labels(), marked)
         assert truth.is_anomalous == video.is_anomalous == bool(marked.any())
+        assert frame_rates(dataset.root, "test")[truth.name] == video.fps
 
 
 def test_a_second_call_renders_nothing_and_a_lost_video_is_made_again(dataset):

@@ -15,8 +15,12 @@ from holmesvau.errors import InputError, MissingPartError
 
 if TYPE_CHECKING:
     from holmesvau.evaluate.facts import Recorder
+    from holmesvau.evaluate.meteor import MeteorMethod
     from holmesvau.evaluate.predictions import Coverage, Mode
-    from holmesvau.hivau import GroundTruth
+    from holmesvau.evaluate.resampling import BootstrapConfig
+    from holmesvau.evaluate.text import TextComparison, Weighting
+    from holmesvau.hivau import GroundTruth, Instruction
+    from holmesvau.hivau.problems import Problem
 
 app = typer.Typer(
     name="eval",
@@ -46,7 +50,8 @@ def detection(
         typer.Option("--num-frames", help="A JSON file, video name -> frames, for lists without counts."),
     ] = None,
     fps: Annotated[
-        float | None, typer.Option("--fps", help="Rate of videos whose line has none; 30 (UCF), 24 (XD).")
+        float | None,
+        typer.Option("--fps", help="Rate of videos whose line has none; 30 (UCF), 24 (XD), their own (sim)."),
     ] = None,
     lenient: Lenient = False,
     resamples: Resamples = 1000,
@@ -61,8 +66,10 @@ def detection(
     from holmesvau.evaluate.suite import evaluate_detection, to_json
 
     config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
-    truth = _truth(predictions, ucf, xd, num_frames, sim=sim, split=split)
-    rate = fps if fps is not None else 30.0 if ucf else 24.0
+    odd: list[Problem] = []
+    truth = _truth(predictions, ucf, xd, num_frames, sim=sim, split=split, odd=odd)
+    _settle(ucf or "", odd, lenient)
+    rate = _rate(ucf, sim, split) if fps is None else fps
     curves, coverage = load_curves(predictions, truth, fps=rate, mode=_mode(lenient))
     _warn(coverage)
     report = evaluate_detection(truth, curves, coverage, bootstrap=config)
@@ -98,12 +105,19 @@ def text(
         Literal["as-released", "once"],
         typer.Option("--duplicates", help="How rows count that repeat another's video, task and answer."),
     ] = "as-released",
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="Another run's answers to the same rows, for a paired test."),
+    ] = None,
     meteor: Annotated[
         Literal["approximation", "reference"],
         typer.Option("--meteor", help="`reference` needs Java and holmesvau[reference-metrics]."),
     ] = "approximation",
     harness_log: Annotated[
-        bool, typer.Option("--harness-log", help="PREDICTIONS is a sample log of an lmms-eval-like harness.")
+        bool,
+        typer.Option(
+            "--harness-log", help="PREDICTIONS (and OTHER) are sample logs of an lmms-eval-like harness."
+        ),
     ] = False,
     judge: Annotated[
         str | None,
@@ -123,11 +137,7 @@ def text(
     as_json: options.AsJson = False,
 ) -> None:
     """BLEU, CIDEr, METEOR, ROUGE-L by level and task, and whether judgements judge rightly."""
-    from tempfile import TemporaryDirectory
-
     from holmesvau.evaluate import facts
-    from holmesvau.evaluate.harness_logs import import_log
-    from holmesvau.evaluate.predictions import load_answers
     from holmesvau.evaluate.resampling import BootstrapConfig
     from holmesvau.evaluate.suite import to_json
     from holmesvau.evaluate.text import counted, score_rows
@@ -135,13 +145,15 @@ def text(
 
     said = _judge(judge, judge_record, judge_replay)
     config = BootstrapConfig(resamples=resamples, confidence=confidence, seed=seed)
-    asked = load_instructions(rows, problems=[])
-    with TemporaryDirectory() as folder:
-        source = predictions
-        if harness_log:
-            source = str(import_log(predictions, Path(folder) / Path(predictions).name, rows=asked)[1])
-        kept, answers, coverage = load_answers(source, asked, mode=_mode(lenient))
-    _warn(coverage)
+    odd: list[Problem] = []
+    asked = load_instructions(rows, problems=odd)
+    _settle(rows, odd, lenient)
+    kept, answers, coverage = _answers(predictions, asked, harness_log, lenient)
+    comparison = None
+    if against is not None:
+        others, other_answers, _ = _answers(against, asked, harness_log, lenient)
+        one, two = (kept, answers, predictions), (others, other_answers, against)
+        comparison, compared = _compared(one, two, duplicates, meteor, config)
     report = score_rows(kept, answers, duplicates=duplicates, meteor=meteor, bootstrap=config)
     found = None
     if said is not None:
@@ -153,9 +165,13 @@ def text(
             sys.stderr.write(f"{problem}\n")
     if as_json:
         extra = {} if found is None else {"facts": to_json(found)}
+        if comparison is not None:
+            extra |= {"against": to_json(comparison), "compared": compared}
         options.print_json({"coverage": to_json(coverage), **to_json(report), **extra})
     else:
         eval_tables.print_text(report, coverage)
+        if comparison is not None:
+            eval_tables.print_text_comparison(comparison, compared)
         if found is not None:
             eval_tables.print_facts(found)
 
@@ -175,6 +191,10 @@ def table(
     form: Annotated[
         Literal["markdown", "latex", "csv", "json"], typer.Option("--format", help="How it is written.")
     ] = "markdown",
+    intervals: Annotated[
+        bool,
+        typer.Option("--intervals", help="Our figures with their intervals, as far as the report has them."),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Our row beside the published ones; without a report, the published ones."""
@@ -194,7 +214,50 @@ def table(
         made = tables.study_table(name, number, tables.load_report(report))
     else:
         made = tables.published(number)
-    sys.stdout.write(made.render("json" if as_json else form))
+    sys.stdout.write(made.render("json" if as_json else form, intervals=intervals))
+
+
+def _answers(
+    predictions: str, asked: list[Instruction], harness_log: bool, lenient: bool
+) -> tuple[list[Instruction], list[str], Coverage]:
+    """The rows that have an answer, and the answers; what was odd goes to standard error."""
+    from tempfile import TemporaryDirectory
+
+    from holmesvau.evaluate.harness_logs import import_log
+    from holmesvau.evaluate.predictions import load_answers
+
+    with TemporaryDirectory() as folder:
+        source = predictions
+        if harness_log:
+            source = str(import_log(predictions, Path(folder) / Path(predictions).name, rows=asked)[1])
+        found = load_answers(source, asked, mode=_mode(lenient))
+    _warn(found[2])
+    return found
+
+
+def _compared(
+    one: tuple[list[Instruction], list[str], str],
+    two: tuple[list[Instruction], list[str], str],
+    duplicates: Weighting,
+    meteor: MeteorMethod,
+    config: BootstrapConfig,
+) -> tuple[TextComparison, int]:
+    """A run (its rows, answers and file) minus another on the rows that both answer; how many those are."""
+    from holmesvau.evaluate.text import compare_rows
+
+    first, second = ({row.id: text for row, text in zip(run[0], run[1], strict=True)} for run in (one, two))
+    shared = [row for row in one[0] if row.id in second]
+    if not shared:
+        raise InputError(f"{two[2]}: shares no usable row with {one[2]}.")
+    comparison = compare_rows(
+        shared,
+        [first[row.id] for row in shared],
+        [second[row.id] for row in shared],
+        duplicates=duplicates,
+        meteor=meteor,
+        bootstrap=config,
+    )
+    return comparison, len(shared)
 
 
 def _judge(model: str | None, record: str | None, replay: str | None) -> Recorder | None:
@@ -223,7 +286,14 @@ def _mode(lenient: bool) -> Mode:
 
 
 def _truth(
-    predictions: str, ucf: str | None, xd: str | None, num_frames: str | None, *, sim: str | None, split: str
+    predictions: str,
+    ucf: str | None,
+    xd: str | None,
+    num_frames: str | None,
+    *,
+    sim: str | None,
+    split: str,
+    odd: list[Problem],
 ) -> list[GroundTruth]:
     from holmesvau.evaluate.curves import lengths
     from holmesvau.hivau import ucf_crime, xd_violence
@@ -235,7 +305,7 @@ def _truth(
 
         return load_truth(sim, split)
     if ucf is not None:
-        return ucf_crime.load(ucf, problems=[])
+        return ucf_crime.load(ucf, problems=odd)
     assert xd is not None
     if num_frames is not None:
         return xd_violence.load(xd, num_frames=_counts(num_frames))
@@ -245,6 +315,27 @@ def _truth(
     )
     own = lengths(predictions)
     return [video for video in xd_violence.load(xd, num_frames=own) if video.num_frames is not None]
+
+
+def _rate(ucf: str | None, sim: str | None, split: str) -> float | dict[str, float]:
+    """Frames a second where a line does not tell: those of the test set."""
+    if sim is not None:
+        from holmesvau.sim import frame_rates
+
+        return frame_rates(sim, split)
+    return 30.0 if ucf else 24.0
+
+
+def _settle(path: str, odd: list[Problem], lenient: bool) -> None:
+    """Entries of the test file itself that cannot be used: end here, or name them."""
+    unusable = [problem for problem in odd if problem.severity == "error"]
+    if unusable and not lenient:
+        raise InputError(
+            f"{path}: {len(unusable)} of its entries cannot be used, and a figure would not be of the whole "
+            f"test set. Mend it, or take --lenient, which leaves them out. The first: {unusable[0]}"
+        )
+    for problem in unusable:
+        sys.stderr.write(f"{problem} Left out of the test set.\n")
 
 
 def _counts(path: str) -> dict[str, int]:

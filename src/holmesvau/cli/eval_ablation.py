@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -46,6 +47,14 @@ def ablation(
     ] = None,
     method: Annotated[
         list[str] | None, typer.Option("--method", help="Only this sampler; may be given again.")
+    ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option("--cell", help="Only this cell, such as C+E+V or `rank 8`; may be given again."),
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option("--levels", help="Rows answered, such as event,video; by default those of the table."),
     ] = None,
     frames: Annotated[
         str | None, typer.Option("--frames", help="Numbers of frames, such as 8,16,32.")
@@ -95,6 +104,10 @@ def ablation(
         no_cache=no_cache,
     )
     chosen = _study(study, method, counts, _numbers("--ranks", ranks), pipeline.config.sampler.tau)
+    if cell:
+        chosen = studies.only(chosen, cell)
+    if levels is not None:
+        chosen = replace(chosen, levels=_levels(levels))
     minutes = _numbers("--planned", planned)
     if planned is not None and study != "samplers":
         raise InputError(f"--planned asks samplers alone; the study {study} needs words about pictures.")
@@ -212,6 +225,16 @@ def _trainer(
         return Trained(model=chosen.instruct.model, adapter=str(result.best), **looked)
 
     return Trainer(make, json.dumps(config.to_dict(base), sort_keys=True), f"recipe {base.name}")
+
+
+def _levels(text: str) -> tuple[str, ...]:
+    from holmesvau.hivau.schema import LEVELS
+
+    wanted = text.split(",")
+    unknown = [name for name in wanted if name not in LEVELS]
+    if unknown:
+        raise InputError(f"--levels {text}: there is no level {unknown[0]!r}; there are {', '.join(LEVELS)}.")
+    return tuple(level for level in LEVELS if level in wanted)
 
 
 def _numbers(option: str, text: str | None) -> list[int]:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from holmesvau.evaluate.detection import Comparison
     from holmesvau.evaluate.facts import FactReport
     from holmesvau.evaluate.predictions import Coverage
-    from holmesvau.evaluate.resampling import Interval
+    from holmesvau.evaluate.resampling import Difference, Interval
     from holmesvau.evaluate.simulated import SimulatedReport
     from holmesvau.evaluate.suite import DetectionReport
-    from holmesvau.evaluate.text import TextReport
+    from holmesvau.evaluate.text import TextComparison, TextReport
 
 WIDTH = 120
 
@@ -74,6 +74,8 @@ def print_detection(report: DetectionReport) -> None:
         )
     console.print(events)
     console.print(f"mAP {_percent(report.events.map)} {_between(report.events.map_interval)}")
+    for note in report.notes:
+        console.print(note)
 
 
 def print_comparison(found: Comparison, videos: int) -> None:
@@ -81,8 +83,7 @@ def print_comparison(found: Comparison, videos: int) -> None:
     console = _console()
     table = _table(f"This run minus the other, {videos} videos", "figure", "difference", "", "p")
     for name, gap in (("AUC", found.auc), ("AP", found.ap)):
-        p_value = "—" if gap.p_value is None else f"{gap.p_value:.3f}"
-        table.add_row(name, f"{100 * gap.value:+.2f}", _between(gap.interval), p_value)
+        table.add_row(name, *_gap(gap))
     console.print("", table)
 
 
@@ -96,7 +97,7 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
     )
     first = next(iter(report.groups.values()))
     console.print(f"BLEU is the sum of BLEU-1 to BLEU-4. METEOR: {first.meteor_method}.")
-    table = _table("", "rows of", "pairs", "BLEU", "", "CIDEr", "", "METEOR", "ROUGE-L", "")
+    table = _table("", "rows of", "pairs", "BLEU", "", "CIDEr", "", "METEOR", "", "ROUGE-L", "")
     for name, scores in report.groups.items():
         spread = scores.intervals
         table.add_row(
@@ -107,6 +108,7 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
             f"{scores.cider:.3f}",
             _between(spread.get("cider"), 1, 3),
             f"{scores.meteor:.3f}",
+            _between(spread.get("meteor"), 1, 3),
             f"{scores.rouge_l:.3f}",
             _between(spread.get("rouge_l"), 1, 3),
         )
@@ -128,6 +130,24 @@ def print_text(report: TextReport, coverage: Coverage) -> None:
         )
     if report.judgements:
         console.print(judged)
+
+
+def print_text_comparison(found: TextComparison, rows: int) -> None:
+    """The paired tests, after the tables of run A."""
+    console = _console()
+    columns = [part for name in ("BLEU", "CIDEr", "METEOR", "ROUGE-L") for part in (name, "", "p")]
+    table = _table(f"This run minus the other, {rows:,} rows of both", "rows of", "pairs", *columns)
+    for name, group in found.groups.items():
+        shown = [group.figures[key] for key in ("bleu_sum", "cider", "meteor", "rouge_l")]
+        table.add_row(name, f"{group.pairs:,}", *(cell for gap in shown for cell in _gap(gap, 1, 3)))
+    console.print("", table)
+    columns = [part for name in ("accuracy", "class") for part in (name, "", "p")]
+    judged = _table("Judgements", "rows of", "rows", *columns)
+    for name, of in found.judgements.items():
+        cells = [cell for gap in (of.accuracy, of.class_accuracy) for cell in _gap(gap)]
+        judged.add_row(name, f"{of.rows:,}", *cells)
+    if found.judgements:
+        console.print("", judged)
 
 
 def print_facts(report: FactReport) -> None:
@@ -189,8 +209,26 @@ def print_study(report: StudyReport) -> None:
             *(_plain(theirs.get(column)) for column in (columns if known else ())),
         )
     console.print(table)
+    if report.contrasts:
+        console.print("", _contrasts(report))
     for note in report.notes:
         console.print(note)
+
+
+def _contrasts(report: StudyReport) -> Table:
+    """The paired tests between cells."""
+    columns = [
+        part for level in report.levels for name in ("BLEU", "CIDEr") for part in (f"{name} {level}", "", "p")
+    ]
+    seen = ("events seen", "", "p", "same frames")
+    table = _table("One cell minus another", "cell", "minus", *columns, *seen)
+    for pair in report.contrasts:
+        found = [pair.text[level].figures if level in pair.text else {} for level in report.levels]
+        gaps = [figures.get(key) for figures in found for key in ("bleu_sum", "cider")]
+        cells = [cell for gap in gaps for cell in (("—", "", "") if gap is None else _gap(gap, 1, 3))]
+        cells += ("—", "", "") if pair.seen is None else _gap(pair.seen)
+        table.add_row(pair.better, pair.worse, *cells, f"{pair.same_frames} of {pair.rows}")
+    return table
 
 
 def print_coverage(report: CoverageReport) -> None:
@@ -276,6 +314,13 @@ def _percent(value: float | None) -> str:
 
 def _between(found: Interval | None, factor: float = 100, decimals: int = 2) -> str:
     return "" if found is None else f"[{factor * found.low:.{decimals}f}, {factor * found.high:.{decimals}f}]"
+
+
+def _gap(found: Difference, factor: float = 100, decimals: int = 2) -> tuple[str, str, str]:
+    """A difference, its interval and its p-value."""
+    value = "—" if math.isnan(found.value) else f"{factor * found.value:+.{decimals}f}"
+    p_value = "—" if found.p_value is None else f"{found.p_value:.3f}"
+    return value, _between(found.interval, factor, decimals), p_value
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -1,9 +1,10 @@
 """A model's answers to instruction rows, as text predictions: what Table 2 and the ablations are made of.
 
-    ANSWERS.jsonl    {"id": 17, "video": …, "task": …, "answer": …, "frames": 16, "encode_seconds": …}
+    ANSWERS.jsonl    {"id": 17, "video": …, "task": …, "answer": …, "frames": 16, "chosen": [0, 30, …], …}
 
 Each video is scanned once, each set of frames encoded once; the answers so far are on disk, and an
-interrupted call goes on after them.
+interrupted call goes on after them. Samplers often choose the same frames: a question about frames that it
+was asked about before (`Known`) is not asked again.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from holmesvau.ats.events import find_events
+from holmesvau.ats.features import Features
 from holmesvau.describe import SamplerConfig, Seen, choose
 from holmesvau.errors import InputError, MissingPartError, OutputError
 from holmesvau.hivau import layout
@@ -65,15 +68,21 @@ class Scanned:
 class Answered:
     """One answer. Only the first question about a set of frames waits for them to be decoded and encoded.
 
-    `first_word_seconds` count from there. What was not measured is None.
+    `first_word_seconds` count from there. What was not measured is None. `chosen` are the frames chosen for
+    the row's video or event, by number; a clip's own may be some of its event's.
     """
 
     row: Instruction
     text: str
     num_frames: int
+    chosen: tuple[int, ...] = ()
     decode_seconds: float | None = None
     encode_seconds: float | None = None
     first_word_seconds: float | None = None
+
+
+# What one pipeline answered to a row, by its id and the frames chosen for it.
+Known = dict[tuple[int | str, tuple[int, ...]], Answered]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +136,7 @@ def answer_rows(
     sampler: SamplerConfig | None = None,
     clip_frames: ClipFrames = "event",
     scan: Callable[[Video], Scanned] | None = None,
+    known: Known | None = None,
     progress: Progress | None = None,
 ) -> list[Answered]:
     """Answer all rows, in the order of the test set, writing each answer to `path` as it comes.
@@ -134,6 +144,9 @@ def answer_rows(
     `sampler` chooses the frames, of the whole video or of an event's span; by default as the pipeline is
     configured. A clip is shown those frames of its event that lie in it (`event`, as `watch` captions
     clips), or frames chosen for it alone (`own`, as cut clip files would have).
+
+    `known` are answers of the same pipeline with the same `clip_frames`, by other samplers: they are taken
+    where the frames are the same, with what was measured then, and this call's are added to them.
 
     Raises:
         MissingPartError: when the pipeline has no model that speaks.
@@ -147,13 +160,15 @@ def answer_rows(
     scan = scan or (lambda video: scanned(holmes, video))
     sampler = sampler or holmes.config.sampler
     path = Path(path)
+    known = {} if known is None else known
     done = _read(path, test.rows)
+    known |= {(each.row.id, each.chosen): each for each in done.values() if each.chosen}
     left = [row for row in test.rows if row.id not in done]
     sources = {row.id: resolve(row, test.annotations, test.root) for row in left}
     by_file = sorted(left, key=lambda row: str(sources[row.id].path))
     for file, rows in groupby(by_file, key=lambda row: sources[row.id].path):
         with open_video(file) as video:
-            looking = _Looking(holmes, video, scan(video), sampler, clip_frames, test)
+            looking = _Looking(holmes, video, scan(video), sampler, clip_frames, test, known)
             for _, some in groupby(_by_place(rows), key=lambda row: row.video):
                 answered = looking.answer(list(some), sources)
                 _write(path, answered)
@@ -161,6 +176,16 @@ def answer_rows(
                 if progress is not None:
                     progress("answering rows", len(done), len(test.rows))
     return [done[row.id] for row in test.rows]
+
+
+def known_answers(paths: Iterable[Path], test: TestSet) -> Known:
+    """The answers that earlier calls wrote, with the frames they are about.
+
+    Raises:
+        InputError: when one is not an answer to a row of `test`.
+    """
+    found = [each for path in paths for each in _read(path, test.rows).values()]
+    return {(each.row.id, each.chosen): each for each in found if each.chosen}
 
 
 class _Looking:
@@ -174,20 +199,29 @@ class _Looking:
         sampler: SamplerConfig,
         clip_frames: ClipFrames,
         test: TestSet,
+        known: Known,
     ) -> None:
         assert holmes.model is not None
+        self._holmes, self._known = holmes, known
         self._model: VisionLanguageModel = holmes.model
         self._options = holmes.config.generation
         self._num_frames = sampler.num_frames or self._model.num_frames
         self._video, self._found, self._sampler = video, found, sampler
-        # From the store, where the scan has just put them.
-        self._dense = holmes.scored(video).scan.features if holmes.model.uses_scan else None
         self._clip_frames, self._test = clip_frames, test
         self._looks: OrderedDict[Span | None, _Look] = OrderedDict()
 
+    @cached_property
+    def _dense(self) -> Features | None:
+        # From the store, where the scan has just put them.
+        return self._holmes.scored(self._video).scan.features if self._model.uses_scan else None
+
     def answer(self, rows: Sequence[Instruction], sources: Mapping[int | str, Source]) -> list[Answered]:
         """Rows about one part of the video."""
-        look = self._look(rows[0], sources[rows[0].id].span)
+        whole, within = self._shown(rows[0], sources[rows[0].id].span)
+        chosen = tuple(self._chosen(whole).tolist())
+        if all((row.id, chosen) in self._known for row in rows):
+            return [replace(self._known[row.id, chosen], row=row) for row in rows]
+        look = self._at(whole) if within is None else self._part(whole, within)
         visual = look.visual
         started = time.perf_counter()
         first, pieces = None, []
@@ -201,20 +235,26 @@ class _Looking:
         times = (look.decode_seconds, look.encode_seconds, first)
         # As they are written: an answer that is read back equals one that was just given.
         rounded = [None if seconds is None else round(seconds, 6) for seconds in times]
-        measured = Answered(rows[0], texts[0], len(visual), *rounded)
-        return [measured, *(Answered(r, t, len(visual)) for r, t in zip(rows[1:], texts[1:], strict=True))]
+        found = [Answered(row, text, len(visual), chosen) for row, text in zip(rows, texts, strict=True)]
+        found[0] = Answered(rows[0], texts[0], len(visual), chosen, *rounded)
+        self._known |= {(each.row.id, chosen): each for each in found}
+        return found
 
-    def _look(self, row: Instruction, span: Span | None) -> _Look:
+    def _shown(self, row: Instruction, span: Span | None) -> tuple[Span | None, Span | None]:
+        """The part whose frames are chosen for a row about `span`, and where it is shown only some of them.
+
+        A clip is shown those of its event that lie in it. A clip file of its own is a video like any other.
+        """
         place = layout.parse(row.video)
-        # A clip file of its own is a video like any other.
         if place.clip is None or span is None or self._clip_frames == "own" or place.event is None:
-            return self._at(span)
-        event = self._test.annotations[place.video].events[place.event].span
-        whole = self._at(event)
-        seconds = whole.visual.seconds
-        inside = np.flatnonzero((seconds >= span.start) & (seconds < span.end)).tolist()
-        nearest = int(np.argmin(np.abs(seconds - (span.start + span.end) / 2)))
-        return _Look(whole.visual.select(inside or [nearest]), None, None)
+            return span, None
+        return self._test.annotations[place.video].events[place.event].span, span
+
+    def _part(self, whole: Span | None, within: Span) -> _Look:
+        visual = self._at(whole).visual
+        inside = np.flatnonzero((visual.seconds >= within.start) & (visual.seconds < within.end)).tolist()
+        nearest = int(np.argmin(np.abs(visual.seconds - (within.start + within.end) / 2)))
+        return _Look(visual.select(inside or [nearest]), None, None)
 
     def _at(self, span: Span | None) -> _Look:
         if span not in self._looks:
@@ -228,8 +268,10 @@ class _Looking:
                 decode += time.perf_counter() - started
                 return batch
 
+            # A fresh one each: what encoding a set of frames takes is measured whole.
+            seen = Seen(self._model, self._dense)
             started = time.perf_counter()
-            visual = Seen(self._model, self._dense).look(index, fetch)
+            visual = seen.look(index, fetch)
             self._looks[span] = _Look(visual, decode, time.perf_counter() - started - decode)
             while len(self._looks) > _LOOKS_KEPT:
                 self._looks.popitem(last=False)
@@ -273,7 +315,8 @@ def _read(path: Path, rows: Sequence[Instruction]) -> dict[int | str, Answered]:
             if entry["video"] != row.video:
                 raise KeyError(entry["video"])
             times = [entry.get(key) for key in _TIMES]
-            done[row.id] = Answered(row, str(entry["answer"]), int(entry["frames"]), *times)
+            chosen = tuple(int(frame) for frame in entry.get("chosen", ()))
+            done[row.id] = Answered(row, str(entry["answer"]), int(entry["frames"]), chosen, *times)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}:{number}: not an answer to a row of this test set. Give another file."
@@ -289,7 +332,7 @@ def _write(path: Path, answered: Sequence[Answered]) -> None:
     for each in answered:
         row = each.row
         entry: dict[str, Any] = {"id": row.id, "video": row.video, "task": row.task, "answer": each.text}
-        entry["frames"] = each.num_frames
+        entry |= {"frames": each.num_frames, "chosen": list(each.chosen)}
         times = {key: getattr(each, key) for key in _TIMES}
         entry |= {key: value for key, value in times.items() if value is not None}
         lines += json.dumps(entry, ensure_ascii=False) + "\n"

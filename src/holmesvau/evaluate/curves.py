@@ -15,7 +15,7 @@ import numpy as np
 from holmesvau.errors import InputError
 from holmesvau.evaluate import dense
 from holmesvau.evaluate.localization import ScoredSpan
-from holmesvau.evaluate.predictions import Complaints, Coverage, Mode, is_number, lines, unexpected
+from holmesvau.evaluate.predictions import Complaints, Coverage, Mode, is_number, lines, shown, unexpected
 from holmesvau.hivau.ground_truth import GroundTruth
 from holmesvau.types import FloatArray, Span
 
@@ -33,19 +33,24 @@ class VideoPrediction:
 
 
 def load_curves(
-    path: str | Path, truth: Sequence[GroundTruth], *, fps: float = 30.0, mode: Mode = "strict"
+    path: str | Path,
+    truth: Sequence[GroundTruth],
+    *,
+    fps: float | Mapping[str, float] = 30.0,
+    mode: Mode = "strict",
 ) -> tuple[dict[str, VideoPrediction], Coverage]:
     """Predictions by video name, in the order of `truth`, and what was odd.
 
-    `fps` is the rate of videos whose line has none. Leniently, scores up to 16 frames too many are cut and
-    up to 16 too few hold their last one, of several lines for a video the first counts, unknown videos are
-    ignored, and videos without a usable line are left out.
+    `fps` is the rate of videos whose line has none, of all or by name. Leniently, scores up to 16 frames too
+    many are cut and up to 16 too few hold their last one, of several lines for a video the first counts,
+    unknown videos are ignored, videos without a usable line are left out, events are cut where the video
+    ends, and a line without `events` tells none where others have them.
 
     Raises:
         InputError: when the file cannot be read, nothing is usable, `fps` is not above 0, a test video's
             length is not known, or, strictly, anything is odd.
     """
-    if not (is_number(fps) and fps > 0):
+    if not isinstance(fps, Mapping) and not (is_number(fps) and fps > 0):
         raise InputError(f"{fps = }: give a number of frames a second above 0.")
     complaints = Complaints(str(path))
     wanted = {video.name: video for video in truth}
@@ -60,15 +65,17 @@ def load_curves(
             complaints.add("duplicate-id", name, message, line, mended=True)
             continue
         seen.add(name)
-        prediction = _prediction(entry, wanted[name], fps, line, complaints)
+        rate = fps[name] if isinstance(fps, Mapping) else fps
+        prediction = _prediction(entry, wanted[name], rate, line, complaints)
         if prediction is not None:
             found[name] = prediction
     for name in wanted:
         if name not in seen:
             complaints.add("missing", name, "No line has this video.")
+    _untold(found, complaints)
     complaints.settle(mode)
     if not found:
-        raise InputError(f"{path}: not one of its lines is a usable prediction for a video of the test set.")
+        raise complaints.nothing_usable("a usable prediction for a video of the test set")
     kept = {name: found[name] for name in wanted if name in found}
     left_out = tuple(name for name in wanted if name not in found)
     return kept, Coverage(len(wanted), len(kept), left_out, tuple(complaints.found))
@@ -104,7 +111,7 @@ def _name(
 ) -> str | None:
     video = entry.get("video")
     if not isinstance(video, str) or not video:
-        complaints.add("no-id", "", f"Its video is {video!r}; a name is wanted.", line)
+        complaints.add("no-id", "", f"Its video is {shown(video)}; a name is wanted.", line)
         return None
     name = video_name(video)
     if name not in wanted:
@@ -124,19 +131,19 @@ def _prediction(
         return None
     bad = next((place for place, value in enumerate(values) if not is_number(value)), None)
     if bad is not None:
-        message = f"Score {bad} is {values[bad]!r}, not a finite number ({len(values)} scores)."
+        message = f"Score {bad} is {shown(values[bad])}, not a finite number ({len(values)} scores)."
         complaints.add("bad-score", truth.name, message, line)
         return None
     rate = entry.get("fps", fps)
     if not (is_number(rate) and rate > 0):
-        complaints.add("bad-rate", truth.name, f"Its fps is {rate!r}; a number above 0 is wanted.", line)
+        complaints.add("bad-rate", truth.name, f"Its fps is {shown(rate)}; a number above 0 is wanted.", line)
         return None
     try:
         scores = _frames(entry, np.array(values, np.float64), truth, rate, line, complaints)
     except (InputError, ValueError, TypeError, OverflowError) as error:
         complaints.add("wrong-length", truth.name, f"Not usable: {error}.", line)
         return None
-    events = _events(entry.get("events"), truth.name, line, complaints)
+    events = _events(entry.get("events"), truth.name, line, complaints, _latest_end(entry, truth, rate))
     return VideoPrediction(scores, float(rate), events)
 
 
@@ -204,8 +211,19 @@ def _check_reach(places: FloatArray, times: FloatArray, frame: float) -> None:
         raise InputError(f"the last score is of {places[-1]:g}, the last frame of {times[-1]:g}")
 
 
-def _events(values: Any, name: str, line: int, complaints: Complaints) -> tuple[ScoredSpan, ...] | None:
-    """The events of a line; None where it tells none. One that cannot be is complained of."""
+def _latest_end(entry: Mapping[str, Any], truth: GroundTruth, fps: float) -> float:
+    """Where an event may end, in seconds: with the video, or a few frames later."""
+    times = [time for time in entry.get("frame_seconds") or [] if is_number(time)]
+    return max([(truth.num_frames or 0) / fps, *times[-1:]]) + NEAR_FRAMES / fps
+
+
+def _events(
+    values: Any, name: str, line: int, complaints: Complaints, end: float
+) -> tuple[ScoredSpan, ...] | None:
+    """The events of a line; None where it tells none. One that cannot be is complained of.
+
+    `end` is where the video ends at the latest, in seconds.
+    """
     if values is None:
         return None
     events = []
@@ -214,8 +232,26 @@ def _events(values: Any, name: str, line: int, complaints: Complaints) -> tuple[
             label, score = value.get("label") or "", value.get("score", 1.0)
             if not (isinstance(label, str) and all(map(is_number, (score, value["start"], value["end"])))):
                 raise ValueError
-            events.append(ScoredSpan(Span(float(value["start"]), float(value["end"])), float(score), label))
+            span = Span(float(value["start"]), float(value["end"]))
         except (AttributeError, KeyError, ValueError):
-            message = f"Event {place} needs a start, an end behind it and a finite score; left out."
+            message = f"Event {place} needs a start from 0 on, an end behind it and a finite score; left out."
             complaints.add("bad-event", name, message, line)
+            continue
+        if span.start >= end:
+            message = f"Event {place} begins at {span.start:g} s, behind the video's end; left out."
+            complaints.add("bad-event", name, message, line)
+            continue
+        if span.end > end:
+            message = f"Event {place} ends at {span.end:g} s, the video before {end:.2f} s: cut there."
+            complaints.add("bad-event", name, message, line, mended=True)
+        events.append(ScoredSpan(Span(span.start, min(span.end, end)), float(score), label))
     return tuple(events)
+
+
+def _untold(found: Mapping[str, VideoPrediction], complaints: Complaints) -> None:
+    """Complain of videos without events where others have some: they would count as if nothing happened."""
+    silent = [name for name, one in found.items() if one.events is None]
+    if len(silent) < len(found):
+        for name in silent:
+            message = 'Its line has no "events" as others have; it counts as telling none ([]).'
+            complaints.add("no-events", name, message, mended=True)

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from holmesvau.evaluate.resampling import BootstrapConfig, CountArray, Interval, interval, statistics
+from holmesvau.errors import InputError
+from holmesvau.evaluate.resampling import (
+    BootstrapConfig,
+    CountArray,
+    Difference,
+    Interval,
+    difference,
+    interval,
+    statistics,
+)
 from holmesvau.vlm.judgement import CLASSES, parse_judgement
 
 _NAMES = {name: re.compile(rf"\b(?:{words})", re.IGNORECASE) for name, words in CLASSES.items()}
@@ -44,6 +53,17 @@ class JudgementMetrics:
     specificity_interval: Interval | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class JudgementDifferences:
+    """Run A minus run B in the shares of `JudgementMetrics`, over `rows` and the same resamples."""
+
+    rows: int
+    accuracy: Difference
+    class_accuracy: Difference
+    recall: Difference
+    specificity: Difference
+
+
 def judgement_metrics(
     answers: Sequence[str],
     references: Sequence[str],
@@ -52,6 +72,63 @@ def judgement_metrics(
     bootstrap: BootstrapConfig | None = None,
 ) -> JudgementMetrics:
     """Compare judgements with reference judgements, pair by pair; `clusters` are those of `text.score`."""
+    tally, undecided, unreadable = _tally(answers, references, clusters)
+    rows, right, odd, found, calm, left, class_rows, class_right = tally.sum(0).tolist()
+    spread: list[Interval | None] = [None] * len(_SHARES)
+    if bootstrap is not None and bootstrap.resamples:
+
+        def figures(weights: CountArray) -> tuple[float, ...]:
+            return _shares(weights @ tally)
+
+        resampled = statistics(figures, len(tally), bootstrap)
+        spread = [interval(resampled[:, place], bootstrap) for place in range(len(_SHARES))]
+    return JudgementMetrics(
+        rows,
+        _share(right, rows),
+        _share(found, odd),
+        _share(left, calm),
+        undecided,
+        class_rows,
+        _share(class_right, class_rows),
+        unreadable,
+        *spread,
+    )
+
+
+def compare(
+    answers_a: Sequence[str],
+    answers_b: Sequence[str],
+    references: Sequence[str],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    bootstrap: BootstrapConfig | None = None,
+) -> JudgementDifferences:
+    """Does run A judge better than run B? A paired bootstrap over clusters, as `text.compare`.
+
+    Raises:
+        InputError: when no resamples are wanted.
+    """
+    config = bootstrap or BootstrapConfig()
+    if config.resamples == 0:
+        raise InputError("A paired test needs resamples: give more than 0.")
+    first, second = (_tally(answers, references, clusters)[0] for answers in (answers_a, answers_b))
+
+    def gaps(weights: CountArray) -> tuple[float, ...]:
+        pairs = zip(_shares(weights @ first), _shares(weights @ second), strict=True)
+        return tuple(a - b for a, b in pairs)
+
+    values = gaps(np.ones(len(first), np.int64))
+    resampled = statistics(gaps, len(first), config)
+    return JudgementDifferences(
+        int(first[:, 0].sum()),
+        *(difference(value, resampled[:, place], config) for place, value in enumerate(values)),
+    )
+
+
+def _tally(
+    answers: Sequence[str], references: Sequence[str], clusters: Sequence[Hashable] | None
+) -> tuple[CountArray, int, int]:
+    """Counts by cluster, `[K, 8]`, and how many answers are undecided and references unreadable."""
     groups = list(clusters) if clusters is not None else list(range(len(answers)))
     numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(groups))}
     # By cluster: rows, right, anomalous, found, normal, left alone, rows with classes, class right.
@@ -77,27 +154,12 @@ def judgement_metrics(
             verdict.label in classes,
         )
         tally[numbers[cluster]] += np.array(row, np.int64)
-    rows, right, odd, found, calm, left, class_rows, class_right = tally.sum(0).tolist()
-    spread: list[Interval | None] = [None] * len(_SHARES)
-    if bootstrap is not None and bootstrap.resamples:
+    return tally, undecided, unreadable
 
-        def figures(weights: CountArray) -> tuple[float, ...]:
-            drawn = (weights @ tally).tolist()
-            return tuple(_share(drawn[part], drawn[whole]) for part, whole in _SHARES)
 
-        resampled = statistics(figures, len(numbers), bootstrap)
-        spread = [interval(resampled[:, place], bootstrap) for place in range(len(_SHARES))]
-    return JudgementMetrics(
-        rows,
-        _share(right, rows),
-        _share(found, odd),
-        _share(left, calm),
-        undecided,
-        class_rows,
-        _share(class_right, class_rows),
-        unreadable,
-        *spread,
-    )
+def _shares(totals: CountArray) -> tuple[float, ...]:
+    counts = totals.tolist()
+    return tuple(_share(counts[part], counts[whole]) for part, whole in _SHARES)
 
 
 def _classes(text: str) -> set[str]:

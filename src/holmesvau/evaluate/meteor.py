@@ -1,4 +1,4 @@
-"""METEOR: the reference through an optional part that needs Java, or an approximation that says it is one.
+"""METEOR: an approximation that says it is one, without Java. The reference is `meteor_reference`.
 
 Shape legend: `P` pairs.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import heapq
 import re
-import shutil
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
-from holmesvau.errors import MissingPartError
+from holmesvau.evaluate.meteor_reference import ALPHA, BETA, DELTA, GAMMA
 from holmesvau.evaluate.ngrams import Words
 from holmesvau.types import FloatArray
 
@@ -22,8 +21,6 @@ MeteorMethod = Literal["approximation", "reference"]
 REFERENCE = "METEOR 1.5"
 APPROXIMATION = "METEOR approximation (exact and stem matches only)"
 
-# The parameters of METEOR 1.5 for English.
-_ALPHA, _BETA, _GAMMA, _DELTA = 0.85, 0.2, 0.6, 0.75
 _STEM_WEIGHT = 0.6
 _FUNCTION_WORDS = frozenset(
     re.findall(
@@ -37,36 +34,6 @@ _FUNCTION_WORDS = frozenset(
         """,
     )
 )
-
-
-def reference(hypotheses: Sequence[Words], references: Sequence[Sequence[Words]]) -> float:
-    """Corpus METEOR 1.5 by its authors' Java program.
-
-    Raises:
-        MissingPartError: when pycocoevalcap or Java is not installed.
-    """
-    try:
-        from pycocoevalcap.meteor.meteor import Meteor
-    except ImportError as error:
-        raise MissingPartError(
-            "The reference METEOR needs pycocoevalcap: pip install 'holmesvau[reference-metrics]', "
-            "or take --meteor approximation."
-        ) from error
-    if shutil.which("java") is None:
-        raise MissingPartError(
-            "The reference METEOR needs Java, which is not on the path: install a Java runtime, "
-            "or take --meteor approximation."
-        )
-    program = Meteor()
-    try:
-        # An empty text would shift the program's replies by a line.
-        said = {number: [" ".join(words) or "."] for number, words in enumerate(hypotheses)}
-        meant = {number: [" ".join(w) or "." for w in against] for number, against in enumerate(references)}
-        score, _ = program.compute_score(meant, said)
-    finally:
-        for pipe in (program.meteor_p.stdout, program.meteor_p.stderr):
-            pipe.close()
-    return float(score)
 
 
 def approximation(hypotheses: Sequence[Words], references: Sequence[Sequence[Words]]) -> FloatArray:
@@ -94,14 +61,14 @@ def _score(hypothesis: Words, reference: Words) -> float:
     precision /= sum(map(_worth, hypothesis))
     recall = sum(w * _worth(reference[j]) for w, (_, j) in zip(weights, pairs, strict=True))
     recall /= sum(map(_worth, reference))
-    mean = precision * recall / (_ALPHA * precision + (1 - _ALPHA) * recall)
+    mean = precision * recall / (ALPHA * precision + (1 - ALPHA) * recall)
     whole = len(runs) == 1 and len(pairs) == len(hypothesis) == len(reference)
-    penalty = 0.0 if whole else _GAMMA * (len(runs) / len(pairs)) ** _BETA
+    penalty = 0.0 if whole else GAMMA * (len(runs) / len(pairs)) ** BETA
     return mean * (1 - penalty)
 
 
 def _worth(word: str) -> float:
-    return 1 - _DELTA if word in _FUNCTION_WORDS else _DELTA
+    return 1 - DELTA if word in _FUNCTION_WORDS else DELTA
 
 
 def _aligned(first: Words, second: Words) -> list[tuple[int, int, int]]:

@@ -69,14 +69,28 @@ class Complaints:
             InputError: listing how many of each kind, and the first few, with their lines.
         """
         if mode == "strict" and self.found:
-            kinds = Counter(problem.kind for problem in self.found)
-            counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-            first = "".join(f"\n  {problem}" for problem in self.found[:_SHOWN])
-            more = f"\n  … and {len(self.found) - _SHOWN} more" if len(self.found) > _SHOWN else ""
             raise InputError(
-                f"{self.file}: does not fit the test set ({counts}). Mend it, or take --lenient, "
-                f"which says what it leaves out.{first}{more}"
+                f"{self.file}: does not fit the test set ({self._counts()}). Mend it, or take --lenient, "
+                f"which says what it leaves out.{self._first()}"
             )
+
+    def nothing_usable(self, what: str) -> InputError:
+        """The error to raise when leaving out what is odd leaves nothing; `what` is what a line should be."""
+        odd = f" ({self._counts()})" if self.found else ""
+        return InputError(f"{self.file}: not one of its lines is {what}{odd}.{self._first()}")
+
+    def _counts(self) -> str:
+        kinds = Counter(problem.kind for problem in self.found)
+        return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+
+    def _first(self) -> str:
+        first = "".join(f"\n  {problem}" for problem in self.found[:_SHOWN])
+        return first + (f"\n  … and {len(self.found) - _SHOWN} more" if len(self.found) > _SHOWN else "")
+
+
+def shown(value: Any) -> str:
+    """A value as the file has it: `null`, `NaN`, `"0.1"`."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def lines(path: str | Path, complaints: Complaints) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -108,10 +122,12 @@ def load_answers(
     answers to unknown rows are ignored and rows without an answer are left out.
 
     Raises:
-        InputError: when the file cannot be read, no row has an answer, the rows' own ids are not unique, or,
-            strictly, anything is odd.
+        InputError: when there are no rows or their ids are not unique, the file cannot be read, no row has an
+            answer, or, strictly, anything is odd.
     """
     complaints = Complaints(str(path))
+    if not rows:
+        raise InputError("The test file has no rows: there is nothing to answer.")
     wanted = {str(row.id): row for row in rows}
     if len(wanted) != len(rows):
         raise InputError(f"{len(rows) - len(wanted)} rows of the test file share their id with another.")
@@ -136,7 +152,7 @@ def load_answers(
         complaints.add("missing", f"row {name}", message)
     complaints.settle(mode)
     if not found:
-        raise InputError(f"{path}: not one of its answers belongs to a row of the test file.")
+        raise complaints.nothing_usable("a usable answer to a row of the test file")
     kept = [row for name, row in wanted.items() if name in found]
     coverage = Coverage(len(rows), len(kept), tuple(missing), tuple(complaints.found))
     return kept, [found[str(row.id)] for row in kept], coverage
@@ -160,7 +176,7 @@ def _text_id(entry: Mapping[str, Any], line: int, complaints: Complaints) -> str
     value: Hashable = entry.get("id")
     if isinstance(value, int | str) and not isinstance(value, bool):
         return str(value)
-    complaints.add("no-id", "", f"Its id is {value!r}; a number or a text is wanted.", line)
+    complaints.add("no-id", "", f"Its id is {shown(value)}; a whole number or a text is wanted.", line)
     return None
 
 
@@ -179,7 +195,10 @@ def _contradicts(entry: Mapping[str, Any], row: Instruction, line: int, complain
 def _answer(entry: Mapping[str, Any], name: str, line: int, complaints: Complaints) -> str | None:
     answer = entry.get("answer")
     if not isinstance(answer, str):
-        complaints.add("no-answer", f"row {name}", f"Its answer is {answer!r}; a text is wanted.", line)
+        message = f"Its answer is {shown(answer)}; a text is wanted."
+        if "answer" not in entry:
+            message = f'It has no "answer"; its keys are {", ".join(entry)}.'
+        complaints.add("no-answer", f"row {name}", message, line)
         return None
     if not answer.strip():
         message = "The answer is empty; it counts as an empty text."

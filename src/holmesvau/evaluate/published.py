@@ -17,11 +17,15 @@ METRICS_SHOWN = ("BLEU", "CIDEr", "METEOR", "ROUGE")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One method's figures, in the order of the table's columns; None where there is none."""
+    """One method's figures, in the order of the table's columns; None where there is none.
+
+    `intervals` are those of our own figures, where they have any: nothing was published with one.
+    """
 
     method: str
     figures: tuple[float | None, ...]
     source: str = "paper"
+    intervals: tuple[tuple[float, float] | None, ...] = ()
 
 
 COLUMNS: dict[Number, tuple[str, ...]] = {

@@ -19,7 +19,7 @@ from holmesvau.evaluate.predictions import Coverage
 from holmesvau.evaluate.ranking import LabelArray
 from holmesvau.evaluate.resampling import BootstrapConfig
 from holmesvau.hivau.ground_truth import GroundTruth
-from holmesvau.types import AnomalyCurve, Span
+from holmesvau.types import AnomalyCurve, FloatArray, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class DetectionReport:
 
     `frames` are all frames together (micro), `anomalous_only` those of the anomalous videos, `video_level`
     one score a video. `events_from` says whether the events are the system's own or were found in its scores.
+    `notes` are sentences on what a figure lacks.
     """
 
     coverage: Coverage
@@ -39,6 +40,7 @@ class DetectionReport:
     alarms: Sequence[AlarmMetrics]
     events: EventMetrics
     events_from: str
+    notes: tuple[str, ...] = ()
 
 
 def evaluate_detection(
@@ -84,6 +86,7 @@ def evaluate_detection(
         alarm_metrics(labels, scores, fps, recalls, bootstrap),
         event_metrics(known, guesses, bootstrap=bootstrap),
         "predictions" if tells else "scores",
+        () if tells else _notes(scores),
     )
 
 
@@ -105,6 +108,16 @@ def to_json(value: Any) -> Any:
 def _events(video: GroundTruth, labels: LabelArray, fps: float) -> list[LabelledSpan]:
     """The annotated events in seconds; overlapping intervals are one event."""
     return [LabelledSpan(Span(start / fps, end / fps), video.labels) for start, end in runs(labels == 1)]
+
+
+def _notes(scores: Mapping[str, FloatArray]) -> tuple[str, ...]:
+    outside = sum(bool(((part < 0) | (part > 1)).any()) for part in scores.values())
+    if not outside:
+        return ()
+    return (
+        f"Scores of {outside} of {len(scores)} videos leave the scale 0 to 1. Areas and alarms ask only for "
+        "their order; the events were found in scores cut to that scale, and may be worth nothing.",
+    )
 
 
 def _found(prediction: VideoPrediction, config: EventsConfig | None) -> tuple[ScoredSpan, ...]:

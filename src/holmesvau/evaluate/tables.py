@@ -38,9 +38,13 @@ class Table:
     decimals: tuple[int, ...]
     notes: tuple[str, ...] = ()
 
-    def render(self, form: Form) -> str:
-        """The table as text, ending in a newline."""
-        return _FORMS[form](self)
+    def render(self, form: Form, *, intervals: bool = False) -> str:
+        """The table as text, ending in a newline; our figures with `intervals` if wanted (JSON has them)."""
+        return _FORMS[form](self, intervals)
+
+
+# A figure and its interval.
+Figure = tuple[float | None, tuple[float, float] | None]
 
 
 def detection_table(
@@ -57,7 +61,7 @@ def detection_table(
         ("one score a video", ("video_level", "maximum")),
     )
     rows = [
-        Row(f"{name}, {what}", (_percent(xd, (*path, "ap")), _percent(ucf, (*path, "auc"))), OURS)
+        _ours(f"{name}, {what}", [_percent(xd, (*path, "ap")), _percent(ucf, (*path, "auc"))])
         for what, path in readings
     ]
     notes = [
@@ -73,14 +77,14 @@ def text_table(name: str, report: Mapping[str, Any]) -> Table:
     """
     groups = _at(report, ("groups",))
     figures = [
-        _at(groups, (level, key)) if level in groups else None
+        _text(groups, level, key)
         for key in ("bleu_sum", "cider", "meteor", "rouge_l")
         for level in LEVELS_SHOWN
     ]
     methods = {_at(group, ("meteor_method",)) for group in groups.values()}
     notes = [f"Our METEOR is a {method}." for method in sorted(methods - {REFERENCE})]
     notes += [f"Repeated rows count {_at(report, ('duplicates',))}.", *_left(report)]
-    return _table("2", [Row(name, tuple(figures), OURS)], notes)
+    return _table("2", [_ours(name, figures)], notes)
 
 
 def study_table(name: str, number: Number, report: Mapping[str, Any]) -> Table:
@@ -97,14 +101,10 @@ def study_table(name: str, number: Number, report: Mapping[str, Any]) -> Table:
     for cell in _at(report, ("cells",)):
         text = _at(cell, ("text",))
         levels = LEVELS_SHOWN if number == "3" else ("video",)
-        figures = [
-            _at(text, (level, key)) if level in text else None
-            for key in ("bleu_sum", "cider")
-            for level in levels
-        ]
+        figures = [_text(text, level, key) for key in ("bleu_sum", "cider") for level in levels]
         if number == "4":
-            figures.append(_at(cell, ("latency", "first_word")))
-        rows.append(Row(f"{name}, {_at(cell, ('name',))}", tuple(figures), OURS))
+            figures.append((_at(cell, ("latency", "first_word")), None))
+        rows.append(_ours(f"{name}, {_at(cell, ('name',))}", figures))
     notes = list(_at(report, ("notes",)))
     if number == "4":
         scans = {_at(cell, ("latency", "scan_per_minute")) for cell in _at(report, ("cells",))} - {None}
@@ -144,9 +144,25 @@ def _table(number: Number, ours: Sequence[Row], notes: Sequence[str]) -> Table:
     return Table(CAPTIONS[number], COLUMNS[number], rows, decimals, (*NOTES.get(number, ()), *notes))
 
 
-def _percent(report: Mapping[str, Any] | None, path: Sequence[str]) -> float | None:
+def _ours(name: str, figures: Sequence[Figure]) -> Row:
+    return Row(name, tuple(value for value, _ in figures), OURS, tuple(between for _, between in figures))
+
+
+def _text(groups: Mapping[str, Any], level: str, key: str) -> Figure:
+    if level not in groups:
+        return None, None
+    return _at(groups, (level, key)), _between(groups[level].get("intervals", {}).get(key))
+
+
+def _percent(report: Mapping[str, Any] | None, path: Sequence[str]) -> Figure:
     value = None if report is None else _at(report, path)
-    return None if value is None else 100 * value
+    if report is None or value is None:
+        return None, None
+    return 100 * value, _between(_at(report, path[:-1]).get(f"{path[-1]}_interval"), 100)
+
+
+def _between(found: Mapping[str, float] | None, factor: float = 1) -> tuple[float, float] | None:
+    return None if not found else (factor * found["low"], factor * found["high"])
 
 
 def _left(report: Mapping[str, Any] | None) -> list[str]:
@@ -166,12 +182,18 @@ def _at(report: Any, path: Sequence[str]) -> Any:
     return report
 
 
-def _cells(table: Table, row: Row) -> list[str]:
-    places = zip(row.figures, table.decimals, strict=True)
-    return ["—" if value is None else f"{value:.{decimals}f}" for value, decimals in places]
+def _cells(table: Table, row: Row, intervals: bool) -> list[str]:
+    cells = []
+    spread = row.intervals if intervals and row.intervals else (None,) * len(row.figures)
+    for value, between, decimals in zip(row.figures, spread, table.decimals, strict=True):
+        text = "—" if value is None else f"{value:.{decimals}f}"
+        if between is not None:
+            text += f" [{between[0]:.{decimals}f}, {between[1]:.{decimals}f}]"
+        cells.append(text)
+    return cells
 
 
-def _markdown(table: Table) -> str:
+def _markdown(table: Table, intervals: bool) -> str:
     lines = [
         table.caption,
         "",
@@ -179,13 +201,13 @@ def _markdown(table: Table) -> str:
         f"|---|{'---:|' * len(table.columns)}---|",
     ]
     for row in table.rows:
-        cells = " | ".join(_cells(table, row))
+        cells = " | ".join(_cells(table, row, intervals))
         method = f"**{row.method}**" if row.source == OURS else row.method
         lines.append(f"| {method} | {cells} | {row.source} |")
     return "\n".join([*lines, *(f"\n{note}" for note in table.notes)]) + "\n"
 
 
-def _latex(table: Table) -> str:
+def _latex(table: Table, intervals: bool) -> str:
     lines = [
         r"\begin{table}",
         r"\centering",
@@ -200,7 +222,7 @@ def _latex(table: Table) -> str:
         if row.source != previous:
             lines.append(r"\hline")
         previous = row.source
-        cells = [cell.replace("—", "--") for cell in _cells(table, row)]
+        cells = [cell.replace("—", "--") for cell in _cells(table, row, intervals)]
         lines.append(" & ".join([_escaped(row.method), *cells]) + r" \\")
     lines += [
         r"\hline",
@@ -211,26 +233,27 @@ def _latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _csv(table: Table) -> str:
+def _csv(table: Table, intervals: bool) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["method", *table.columns, "source"])
+    bounds = [f"{column} {bound}" for column in table.columns for bound in ("low", "high")]
+    writer.writerow(["method", *table.columns, "source", *(bounds if intervals else [])])
     for row in table.rows:
         places = zip(row.figures, table.decimals, strict=True)
         values = ["" if value is None else round(value, decimals + 2) for value, decimals in places]
-        writer.writerow([row.method, *values, row.source])
+        spread = row.intervals or (None,) * len(row.figures)
+        ends = [end for between in spread for end in (between or ("", ""))]
+        writer.writerow([row.method, *values, row.source, *(ends if intervals else [])])
     return text.getvalue()
 
 
-def _json(table: Table) -> str:
-    rows = [
-        {
-            "method": row.method,
-            "source": row.source,
-            "figures": dict(zip(table.columns, row.figures, strict=True)),
-        }
-        for row in table.rows
-    ]
+def _json(table: Table, intervals: bool) -> str:
+    rows: list[dict[str, Any]] = []
+    for row in table.rows:
+        figures = dict(zip(table.columns, row.figures, strict=True))
+        rows.append({"method": row.method, "source": row.source, "figures": figures})
+        if row.intervals:
+            rows[-1]["intervals"] = dict(zip(table.columns, row.intervals, strict=True))
     document = {"caption": table.caption, "rows": rows, "notes": list(table.notes)}
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
@@ -243,7 +266,7 @@ def _escaped(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
-_FORMS: dict[Form, Callable[[Table], str]] = {
+_FORMS: dict[Form, Callable[[Table, bool], str]] = {
     "markdown": _markdown,
     "latex": _latex,
     "csv": _csv,

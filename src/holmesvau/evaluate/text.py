@@ -13,15 +13,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-import numpy as np
-
 from holmesvau.errors import InputError
-from holmesvau.evaluate import meteor as meteors
-from holmesvau.evaluate import ngrams
-from holmesvau.evaluate.judgements import JudgementMetrics, judgement_metrics
-from holmesvau.evaluate.meteor import MeteorMethod
-from holmesvau.evaluate.resampling import BootstrapConfig, CountArray, Interval, interval, statistics
-from holmesvau.evaluate.tokens import tokenize
+from holmesvau.evaluate import judgements, meteor_reference, pairs
+from holmesvau.evaluate.judgements import JudgementDifferences, JudgementMetrics
+from holmesvau.evaluate.meteor import APPROXIMATION, REFERENCE, MeteorMethod
+from holmesvau.evaluate.pairs import FIGURES, Pairs
+from holmesvau.evaluate.resampling import BootstrapConfig, Difference, Interval, difference, interval
 from holmesvau.hivau.schema import LEVELS, TASKS, Instruction
 from holmesvau.types import FloatArray
 
@@ -33,8 +30,8 @@ Value = TypeVar("Value")
 class TextScores:
     """`bleu` is BLEU-1..4 and `bleu_sum` their sum; `meteor_method` says which METEOR `meteor` is.
 
-    `intervals` has an entry for `bleu_1` … `bleu_4`, `bleu_sum`, `cider`, `rouge_l` and the approximated
-    `meteor` when a bootstrap was wanted. The reference METEOR, a program of its own, has none.
+    `intervals` has an entry for `bleu_1` … `bleu_4`, `bleu_sum`, `cider`, `rouge_l` and `meteor` when a
+    bootstrap was wanted.
     """
 
     bleu: tuple[float, float, float, float]
@@ -63,6 +60,25 @@ class TextReport:
     judgements: Mapping[str, JudgementMetrics]
 
 
+@dataclass(frozen=True, slots=True)
+class TextDifferences:
+    """Run A minus run B on the same pairs and the same resamples, by the names of `TextScores.intervals`."""
+
+    pairs: int
+    clusters: int
+    meteor_method: str
+    figures: Mapping[str, Difference]
+
+
+@dataclass(frozen=True, slots=True)
+class TextComparison:
+    """Run A minus run B on the same rows; groups and `duplicates` are those of `TextReport`."""
+
+    duplicates: Weighting
+    groups: Mapping[str, TextDifferences]
+    judgements: Mapping[str, JudgementDifferences]
+
+
 def score(
     hypotheses: Sequence[str],
     references: Sequence[str | Sequence[str]],
@@ -78,36 +94,29 @@ def score(
 
     Raises:
         InputError: when there are no pairs, the lengths differ or a hypothesis has no reference.
-        MissingPartError: when the reference METEOR is wanted and not installed.
+        MissingPartError, ModelError: when the reference METEOR is wanted and not installed, or fails.
     """
-    if not len(hypotheses) or len(hypotheses) != len(references):
-        raise InputError(
-            f"{len(hypotheses)} hypotheses and {len(references)} references: give as many, and one at least."
-        )
-    if clusters is not None and len(clusters) != len(hypotheses):
-        raise InputError(f"{len(clusters)} clusters for {len(hypotheses)} hypotheses: give one for each.")
-    said = [tokenize(text) for text in hypotheses]
-    meant = [
-        [tokenize(text) for text in ([against] if isinstance(against, str) else against)]
-        for against in references
-    ]
-    if not all(meant):
-        raise InputError(f"Hypothesis {meant.index([])} has no reference: give one at least.")
-    counts = ngrams.bleu_counts(said, meant)
-    columns = {"cider": ngrams.cider(said, meant), "rouge_l": ngrams.rouge_l(said, meant)}
-    if meteor == "approximation":
-        columns["meteor"] = meteors.approximation(said, meant)
-    bleu = ngrams.bleu(counts.sum(0)).tolist()
-    return TextScores(
-        bleu=(bleu[0], bleu[1], bleu[2], bleu[3]),
-        bleu_sum=sum(bleu),
-        cider=float(columns["cider"].mean()),
-        meteor=float(columns["meteor"].mean()) if "meteor" in columns else meteors.reference(said, meant),
-        rouge_l=float(columns["rouge_l"].mean()),
-        pairs=len(said),
-        meteor_method=meteors.REFERENCE if meteor == "reference" else meteors.APPROXIMATION,
-        intervals=_intervals(counts, columns, clusters or range(len(said)), bootstrap),
-    )
+    found = pairs.measured(hypotheses, references, meteor)
+    return _scores(found, _clusters(clusters, len(found)), bootstrap)
+
+
+def compare(
+    hypotheses_a: Sequence[str],
+    hypotheses_b: Sequence[str],
+    references: Sequence[str | Sequence[str]],
+    *,
+    meteor: MeteorMethod = "approximation",
+    bootstrap: BootstrapConfig | None = None,
+    clusters: Sequence[Hashable] | None = None,
+) -> TextDifferences:
+    """Is run A better than run B? A paired bootstrap over clusters of the difference in every figure.
+
+    Raises:
+        InputError: as `score`, and when no resamples are wanted.
+        MissingPartError, ModelError: as `score`.
+    """
+    first, second = (pairs.measured(said, references, meteor) for said in (hypotheses_a, hypotheses_b))
+    return _differences(first, second, _clusters(clusters, len(first)), bootstrap)
 
 
 def score_rows(
@@ -122,22 +131,55 @@ def score_rows(
 
     Raises:
         InputError: when there are no rows or the lengths differ.
-        MissingPartError: as `score`.
+        MissingPartError, ModelError: as `score`.
     """
-    if not rows or len(rows) != len(answers):
-        raise InputError(f"{len(answers)} answers for {len(rows)} rows: give one for each, one at least.")
+    kept, found = _rows(rows, answers, duplicates, meteor)
+    videos = [source_video(row) for row, _ in kept]
     groups = {}
     judged = {}
-    for name, members in grouped(counted(rows, answers, duplicates)).items():
-        said = [answer for _, answer in members]
-        meant = [row.answer for row, _ in members]
-        videos = [source_video(row) for row, _ in members]
-        groups[name] = score(said, meant, meteor=meteor, bootstrap=bootstrap, clusters=videos)
+    for name, places in _places(kept).items():
+        of = [videos[place] for place in places]
+        groups[name] = _scores(found.only(places), of, bootstrap)
         if name.endswith("judgement"):
-            judged[name] = judgement_metrics(said, meant, clusters=videos, bootstrap=bootstrap)
+            said, meant = [kept[place][1] for place in places], [kept[place][0].answer for place in places]
+            judged[name] = judgements.judgement_metrics(said, meant, clusters=of, bootstrap=bootstrap)
     alike = len({(row.video, row.task, row.answer) for row in rows})
     exact = len({(row.video, row.task, row.prompt, row.answer) for row in rows})
     return TextReport(duplicates, len(rows) - alike, len(rows) - exact, groups, judged)
+
+
+def compare_rows(
+    rows: Sequence[Instruction],
+    answers_a: Sequence[str],
+    answers_b: Sequence[str],
+    *,
+    duplicates: Weighting = "as-released",
+    meteor: MeteorMethod = "approximation",
+    bootstrap: BootstrapConfig | None = None,
+) -> TextComparison:
+    """`compare` of two runs' answers to the same rows, by level and by task, resampling source videos.
+
+    Raises:
+        InputError: as `score_rows`, and when no resamples are wanted.
+        MissingPartError, ModelError: as `score`.
+    """
+    (kept, first), (others, second) = (
+        _rows(rows, answers, duplicates, meteor) for answers in (answers_a, answers_b)
+    )
+    groups = {}
+    judged = {}
+    for name, places in _places(kept).items():
+        of = [source_video(kept[place][0]) for place in places]
+        groups[name] = _differences(first.only(places), second.only(places), of, bootstrap)
+        if name.endswith("judgement"):
+            judged[name] = judgements.compare(
+                [kept[place][1] for place in places],
+                [others[place][1] for place in places],
+                [kept[place][0].answer for place in places],
+                clusters=of,
+                bootstrap=bootstrap,
+            )
+    return TextComparison(duplicates, groups, judged)
 
 
 def counted(
@@ -173,30 +215,66 @@ def grouped(kept: Sequence[tuple[Instruction, Value]]) -> dict[str, list[tuple[I
     return {name: members for name, members in groups.items() if members}
 
 
-def _intervals(
-    counts: FloatArray,
-    columns: Mapping[str, FloatArray],
-    clusters: Sequence[Hashable],
-    bootstrap: BootstrapConfig | None,
-) -> dict[str, Interval]:
-    """Sums by cluster are resampled: what a pair is worth, CIDEr's rarity included, stays as it is."""
-    if bootstrap is None or bootstrap.resamples == 0:
-        return {}
-    numbers = {cluster: number for number, cluster in enumerate(dict.fromkeys(clusters))}
-    table = np.column_stack([counts, np.ones(len(counts)), *columns.values()])
-    sums = np.zeros((len(numbers), table.shape[1]))
-    np.add.at(sums, [numbers[cluster] for cluster in clusters], table)
+def _rows(
+    rows: Sequence[Instruction], answers: Sequence[str], duplicates: Weighting, meteor: MeteorMethod
+) -> tuple[list[tuple[Instruction, str]], Pairs]:
+    """The rows that count with their answers, split and counted once for all groups."""
+    if not rows or len(rows) != len(answers):
+        raise InputError(f"{len(answers)} answers for {len(rows)} rows: give one for each, one at least.")
+    kept = counted(rows, answers, duplicates)
+    return kept, pairs.measured([text for _, text in kept], [row.answer for row, _ in kept], meteor)
 
-    def figures(weights: CountArray) -> tuple[float, ...]:
-        drawn: FloatArray = weights.astype(np.float64) @ sums
-        bleu = ngrams.bleu(drawn[: counts.shape[1]])
-        return (
-            *bleu.tolist(),
-            float(bleu.sum()),
-            *(drawn[counts.shape[1] + 1 :] / drawn[counts.shape[1]]).tolist(),
-        )
 
-    resampled = statistics(figures, len(numbers), bootstrap)
-    names = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "bleu_sum", *columns]
-    found = {name: interval(resampled[:, place], bootstrap) for place, name in enumerate(names)}
-    return {name: between for name, between in found.items() if between is not None}
+def _places(kept: Sequence[tuple[Instruction, str]]) -> dict[str, list[int]]:
+    """Where the rows of each group are."""
+    members = grouped([(row, place) for place, (row, _) in enumerate(kept)])
+    return {name: [place for _, place in some] for name, some in members.items()}
+
+
+def _clusters(given: Sequence[Hashable] | None, count: int) -> Sequence[Hashable]:
+    if given is None:
+        return range(count)
+    if len(given) != count:
+        raise InputError(f"{len(given)} clusters for {count} hypotheses: give one for each.")
+    return given
+
+
+def _scores(found: Pairs, clusters: Sequence[Hashable], bootstrap: BootstrapConfig | None) -> TextScores:
+    columns = found.columns()
+    values = dict(zip(FIGURES, pairs.figures(columns.sum(0)).tolist(), strict=True))
+    spread = {}
+    if bootstrap is not None and bootstrap.resamples:
+        (drawn,) = pairs.resampled([columns], clusters, bootstrap)
+        between = {name: interval(drawn[:, place], bootstrap) for place, name in enumerate(FIGURES)}
+        spread = {name: found for name, found in between.items() if found is not None}
+    return TextScores(
+        bleu=(values["bleu_1"], values["bleu_2"], values["bleu_3"], values["bleu_4"]),
+        bleu_sum=values["bleu_sum"],
+        cider=values["cider"],
+        meteor=values["meteor"],
+        rouge_l=values["rouge_l"],
+        pairs=len(found),
+        meteor_method=_meteor_method(found),
+        intervals=spread,
+    )
+
+
+def _differences(
+    first: Pairs, second: Pairs, clusters: Sequence[Hashable], bootstrap: BootstrapConfig | None
+) -> TextDifferences:
+    config = bootstrap or BootstrapConfig()
+    if config.resamples == 0:
+        raise InputError("A paired test needs resamples: give more than 0.")
+    columns = [first.columns(), second.columns()]
+    a, b = (pairs.figures(table.sum(0)) for table in columns)
+    drawn_a, drawn_b = pairs.resampled(columns, clusters, config)
+    gap: FloatArray = drawn_a - drawn_b
+    found = {
+        name: difference(float(a[place] - b[place]), gap[:, place], config)
+        for place, name in enumerate(FIGURES)
+    }
+    return TextDifferences(len(first), len(set(clusters)), _meteor_method(first), found)
+
+
+def _meteor_method(found: Pairs) -> str:
+    return REFERENCE if found.meteor.shape[1] == meteor_reference.COUNTS else APPROXIMATION

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holmesvau.sim.dataset import Generated as Generated
+    from holmesvau.sim.dataset import frame_rates as frame_rates
     from holmesvau.sim.dataset import generate as generate
     from holmesvau.sim.dataset import load_truth as load_truth
 
-__all__ = ["Generated", "generate", "load_truth"]
+__all__ = ["Generated", "frame_rates", "generate", "load_truth"]
 
 
 def __getattr__(name: str) -> Any:

@@ -225,6 +225,15 @@ def _ground_truth_line(record: dict[str, Any], split: str) -> str:
     return " ".join([path, str(record["num_frames"]), labels, *bounds])
 
 
+def frame_rates(root: str | Path, split: str = "train") -> dict[str, float]:
+    """Frames a second of each video of a generated split.
+
+    Raises:
+        InputError: when the folder has no such split.
+    """
+    return {record["name"]: float(record["fps"]) for record in _side_file(root, split)}
+
+
 def load_truth(root: str | Path, split: str = "train", *, of: str = "events") -> list[GroundTruth]:
     """Frame labels of a generated split, each interval with its own class.
 
@@ -236,11 +245,7 @@ def load_truth(root: str | Path, split: str = "train", *, of: str = "events") ->
     """
     if of not in ("events", "hard_negatives"):
         raise InputError(f"of {of!r}: choose events or hard_negatives.")
-    path = Path(root) / f"{DATASET}_{split}.json"
-    try:
-        videos = json.loads(path.read_text(encoding="utf-8"))["videos"].values()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read ({error}). Run `holmesvau sim generate` first.") from error
+    videos = _side_file(root, split)
     return [
         GroundTruth(
             name=record["name"],
@@ -253,3 +258,11 @@ def load_truth(root: str | Path, split: str = "train", *, of: str = "events") ->
         )
         for record in videos
     ]
+
+
+def _side_file(root: str | Path, split: str) -> list[dict[str, Any]]:
+    path = Path(root) / f"{DATASET}_{split}.json"
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["videos"].values())
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read ({error}). Run `holmesvau sim generate` first.") from error

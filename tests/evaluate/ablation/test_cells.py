@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,66 @@ def test_samplers_are_measured_with_one_model_and_not_again(test_set, options, t
     assert "scan" in " ".join(table.notes) and "244" in table.render("markdown")
     with pytest.raises(InputError, match="samplers, which is not Table 3"):
         tables.study_table("mine", "3", to_json(found))
+
+
+def test_the_same_frames_are_asked_about_once(test_set, options, tmp_path, monkeypatch):
+    videos = dataclasses.replace(test_set, rows=tuple(r for r in test_set.rows if r.level != "clip"))
+    holmes = options.load()
+    asked = []
+    stream = holmes.model.stream
+    monkeypatch.setattr(holmes.model, "stream", lambda *a, **k: asked.append(a[1]) or stream(*a, **k))
+    known = {}
+    even = SamplerConfig(method="uniform", num_frames=2)
+    first = answer_rows(videos, holmes, tmp_path / "a.jsonl", sampler=even, known=known)
+    places = len({row.video for row in videos.rows})
+    assert len(asked) == places and all(len(each.chosen) == 2 for each in first)
+    again = answer_rows(videos, holmes, tmp_path / "b.jsonl", sampler=even, known=known)
+    assert again == first and len(asked) == places
+    # Another sampler's frames are other frames, even as many of them.
+    other = SamplerConfig(method="topk", num_frames=2)
+    third = answer_rows(videos, holmes, tmp_path / "c.jsonl", sampler=other, known=known)
+    differ = {a.row.video for a, b in zip(first, third, strict=True) if a.chosen != b.chosen}
+    assert differ and len(asked) == places + len(differ)
+    # What an interrupted study left is known again.
+    kept, before = {}, len(asked)
+    assert answer_rows(videos, holmes, tmp_path / "a.jsonl", sampler=even, known=kept) == first
+    assert answer_rows(videos, holmes, tmp_path / "d.jsonl", sampler=even, known=kept) == first
+    assert len(kept) == len(videos.rows) and len(asked) == before
+
+
+def test_cells_are_set_beside_each_other_on_the_same_rows(test_set, options, tmp_path):
+    study = ablation.samplers(("topk", "uniform", "density"), (2,))
+    assert study.contrasts == (("density, N = 2", "uniform, N = 2"), ("density, N = 2", "topk, N = 2"))
+    study = dataclasses.replace(study, levels=("event", "video"))
+    bootstrap = BootstrapConfig(resamples=20)
+    found = ablation.run(study, test_set, options, tmp_path, bootstrap=bootstrap)
+    cells = {cell.name: cell for cell in found.cells}
+    rows = [row for row in test_set.rows if row.level in ("event", "video")]
+    said = {}
+    for name in ("topk", "uniform", "density"):
+        (path,) = (tmp_path / "cells").glob(f"{name}-N-2-*.jsonl")
+        said[name] = {e["id"]: e for e in map(json.loads, path.read_text().splitlines())}
+    for pair in found.contrasts:
+        worse = pair.worse.partition(",")[0]
+        a, b = cells[pair.better], cells[pair.worse]
+        for level in ("event", "video"):
+            gap = pair.text[level].figures["bleu_sum"].value
+            assert gap == pytest.approx(a.text[level].bleu_sum - b.text[level].bleu_sum)
+        judged = a.judgements["video"].accuracy - b.judgements["video"].accuracy
+        assert pair.judgements["video"].accuracy.value == pytest.approx(judged, nan_ok=True)
+        assert pair.seen.value == pytest.approx((a.seen - b.seen) / a.events) and pair.rows == len(rows)
+        alike = [row for row in rows if said["density"][row.id]["chosen"] == said[worse][row.id]["chosen"]]
+        assert pair.same_frames == len(alike)
+    assert not ablation.run(study, test_set, options, tmp_path).contrasts
+    # A study of fewer levels finds its answers in the larger one's.
+    fewer = ablation.only(ablation.samplers(("topk", "density"), (2,)), ["topk, N = 2"])
+    made = time.time_ns()
+    ablation.run(fewer, test_set, options, tmp_path)
+    (path,) = (p for p in (tmp_path / "cells").glob("topk-*.jsonl") if p.stat().st_mtime_ns > made)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [said["topk"][e["id"]] for e in lines] and len(lines) < len(rows)
+    with pytest.raises(InputError, match="Its cells: topk, N = 2; density, N = 2"):
+        ablation.only(ablation.samplers(("topk", "density"), (2,)), ["topk"])
 
 
 def test_each_level_is_trained_once_and_laid_beside_the_paper(test_set, options, tmp_path):

@@ -112,6 +112,8 @@ def test_the_command_asks_samplers_without_words(finished, tmp_path, monkeypatch
         (("samplers", "--frames", "8;16"), "whole numbers"),
         (("frames", "--data", finished[0], "--method", "topk", "--method", "uniform"), "one sampler"),
         (("lora-rank", "--data", finished[0], "--model", "none"), "--recipe"),
+        (("levels", "--cell", "A+B"), "Its cells: C; E; V; C+E"),
+        (("samplers", "--levels", "video,shot"), "no level 'shot'"),
     ):
         code, _, err = run(*odd)
         assert code == 2 and message in err

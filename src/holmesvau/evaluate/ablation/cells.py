@@ -5,7 +5,8 @@ FOLDER/scans/…                curves, with what the scan cost (`scans`)
 FOLDER/cells/NAME-KEY.jsonl   its answers, as text predictions (`answering`)
 
 KEY is a fingerprint of settings, weights, code, rows and pixels: a study that is repeated goes on where it
-stopped, and one with other data or another model begins anew beside it.
+stopped, and one with other data or another model begins anew beside it. Its second part leaves the sampler
+and the levels out: cells that share it know each other's answers about the same frames.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ import numpy as np
 from holmesvau import config as configuration
 from holmesvau.describe import SamplerConfig, choose
 from holmesvau.errors import InputError
+from holmesvau.evaluate.ablation.contrasts import Contrast, contrast
 from holmesvau.evaluate.ablation.coverage import holds
 from holmesvau.evaluate.ablation.scans import Scans
 from holmesvau.evaluate.ablation.studies import Cell, Study
-from holmesvau.evaluate.answering import Answered, ClipFrames, TestSet, answer_rows
+from holmesvau.evaluate.answering import Answered, ClipFrames, Known, TestSet, answer_rows, known_answers
+from holmesvau.evaluate.judgements import JudgementMetrics, judgement_metrics
 from holmesvau.evaluate.pipelines import PipelineOptions, content, digest
-from holmesvau.evaluate.resampling import BootstrapConfig
+from holmesvau.evaluate.resampling import BootstrapConfig, CountArray
 from holmesvau.evaluate.text import TextScores, grouped, score, source_video
 from holmesvau.hivau.clips import resolve
 from holmesvau.hivau.files import read_text, write_text
@@ -80,7 +83,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class CellReport:
-    """A measured cell: figures of each level shown, and how many of the `events` are `seen` in a frame."""
+    """A measured cell: figures of each level shown, and how many of the `events` are `seen` in a frame.
+
+    `judgements` are by level, where there are rows that ask for one.
+    """
 
     name: str
     published: str | None
@@ -90,11 +96,12 @@ class CellReport:
     latency: Latency
     events: int
     seen: int
+    judgements: Mapping[str, JudgementMetrics]
 
 
 @dataclass(frozen=True, slots=True)
 class StudyReport:
-    """All cells of a study; `notes` are sentences on what a figure lacks."""
+    """All cells of a study; `contrasts` set some beside each other, `notes` say what a figure lacks."""
 
     study: str
     title: str
@@ -104,6 +111,7 @@ class StudyReport:
     videos: int
     cells: tuple[CellReport, ...]
     notes: tuple[str, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
 
 
 def run(
@@ -119,7 +127,8 @@ def run(
 ) -> StudyReport:
     """Measure every cell of a study on a test set's rows of the levels it shows.
 
-    Cells that train nothing share the pipeline of `options`; the others load what `trainer` makes.
+    Cells that train nothing share the pipeline of `options`; the others load what `trainer` makes. Cells that
+    are to be set beside each other (`Study.contrasts`) are where a bootstrap is wanted.
 
     Raises:
         InputError: when cells must be trained and nobody says how, or no row is of a level shown.
@@ -130,14 +139,20 @@ def run(
     if not rows:
         raise InputError(f"{test.root}: has no rows of the level {' or '.join(study.levels)}.")
     shown = replace(test, rows=rows)
-    data = data_fingerprint(shown)
+    data, every = data_fingerprint(shown), data_fingerprint(test)
     pipelines = _Pipelines(options, folder, trainer)
     reports = []
+    answered: dict[str, list[Answered]] = {}
+    seen: dict[str, CountArray] = {}
+    known: dict[str, Known] = {}
     for cell in study.cells:
         mine, holmes = pipelines.of(cell)
         sampler = cell.sampler or options.config.sampler
         key = digest([data, mine, configuration.to_dict(sampler), clip_frames])
-        path = folder / "cells" / f"{_file_name(cell.name)}-{key[:12]}.jsonl"
+        family = digest([every, mine, clip_frames])[:8]
+        path = folder / "cells" / f"{_file_name(cell.name)}-{key[:12]}-{family}.jsonl"
+        if family not in known:
+            known[family] = known_answers(sorted(path.parent.glob(f"*-{family}.jsonl")), test)
         scans = Scans(folder / "scans" / mine, holmes)
         answers = answer_rows(
             shown,
@@ -146,16 +161,31 @@ def run(
             sampler=sampler,
             clip_frames=clip_frames,
             scan=scans,
+            known=known[family],
             progress=_named(progress, cell),
         )
         whole = replace(sampler, num_frames=sampler.num_frames or holmes.num_frames)
-        covered = _seen(scans, shown, whole)
+        answered[cell.name], seen[cell.name] = answers, _seen(scans, shown, whole)
+        covered = seen[cell.name].sum(0).tolist()
         reports.append(_report(cell, study, answers, scans.per_minute(_videos(shown)), covered, bootstrap))
     videos = len({source_video(row) for row in rows})
     notes = tuple(_notes(reports, study))
     model = trainer.name if trainer is not None and study.cells[0].training else options.model
+    contrasts = []
+    if bootstrap is not None and bootstrap.resamples:
+        for names in study.contrasts:
+            pair = (answered[names[0]], answered[names[1]]), (seen[names[0]], seen[names[1]])
+            contrasts.append(contrast(names, *pair, study.levels, bootstrap))
     return StudyReport(
-        study.name, study.title, study.table, study.levels, model, videos, tuple(reports), notes
+        study.name,
+        study.title,
+        study.table,
+        study.levels,
+        model,
+        videos,
+        tuple(reports),
+        notes,
+        tuple(contrasts),
     )
 
 
@@ -208,10 +238,10 @@ class _Pipelines:
         return made
 
 
-def _seen(scans: Scans, test: TestSet, sampler: SamplerConfig) -> tuple[int, int]:
-    """How many anomalies the whole videos have, and how many of them get a frame."""
+def _seen(scans: Scans, test: TestSet, sampler: SamplerConfig) -> CountArray:
+    """How many anomalies each whole video has, and how many of them get a frame: `int64[V, 2]`."""
     assert sampler.num_frames is not None
-    events = seen = 0
+    found = []
     for path in _videos(test):
         video = test.annotations.get(path.stem)
         if video is None or not video.is_anomalous:
@@ -219,9 +249,8 @@ def _seen(scans: Scans, test: TestSet, sampler: SamplerConfig) -> tuple[int, int
         one = scans.of(path)
         index = choose(one.curve, sampler.num_frames, sampler, events=one.events)
         chosen = one.curve.seconds[np.searchsorted(one.curve.index, index)]
-        events += len(video.events)
-        seen += sum(holds(event.span, chosen) > 0 for event in video.events)
-    return events, seen
+        found.append((len(video.events), sum(holds(event.span, chosen) > 0 for event in video.events)))
+    return np.array(found, np.int64).reshape(-1, 2)
 
 
 def _videos(test: TestSet) -> list[Path]:
@@ -235,11 +264,18 @@ def _report(
     study: Study,
     answers: Sequence[Answered],
     scan_per_minute: float | None,
-    covered: tuple[int, int],
+    covered: Sequence[int],
     bootstrap: BootstrapConfig | None,
 ) -> CellReport:
-    text = {}
+    text, judged = {}, {}
     for level, members in grouped([(each.row, each) for each in answers]).items():
+        if level.endswith(" judgement"):
+            judged[level.removesuffix(" judgement")] = judgement_metrics(
+                [each.text for _, each in members],
+                [row.answer for row, _ in members],
+                bootstrap=bootstrap,
+                clusters=[source_video(row) for row, _ in members],
+            )
         if level in study.levels:
             text[level] = score(
                 [each.text for _, each in members],
@@ -256,7 +292,8 @@ def _report(
         scan_per_minute,
     )
     shown = float(np.mean([each.num_frames for each in answers]))
-    return CellReport(cell.name, cell.published, text, len(answers), shown, latency, *covered)
+    events, seen = covered
+    return CellReport(cell.name, cell.published, text, len(answers), shown, latency, events, seen, judged)
 
 
 def _median(sums: Iterable[Sequence[float | None]]) -> float | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
 from typing import Literal
 
 from holmesvau import registry
@@ -18,6 +18,8 @@ FRAMES = (8, 16, 32)
 RANKS = (8, 16, 32, 64, 128)
 _MIXTURES = ("C", "E", "V", "C+E", "C+V", "E+V", "C+E+V")
 _LETTERS = {"C": "clip", "E": "event", "V": "video"}
+# What the paper says of samplers, and what we say of ours.
+_CLAIMS = (("event-first", "density"), ("density", "uniform"), ("density", "topk"))
 _PAPER_NAMES = {"topk": "top-k", "uniform": "uniform", "density": "ATS"}
 
 
@@ -37,13 +39,34 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """An ablation: its cells, the paper's table it repeats (None: without numbers), the levels it shows."""
+    """An ablation: its cells, the paper's table it repeats (None: without numbers), the levels it shows.
+
+    `contrasts` are pairs of cells, by name, of which the first is expected to be better.
+    """
 
     name: Name
     title: str
     table: Literal["3", "4"] | None
     levels: tuple[str, ...]
     cells: tuple[Cell, ...]
+    contrasts: tuple[tuple[str, str], ...] = ()
+
+
+def only(study: Study, names: Sequence[str]) -> Study:
+    """A study of some of its cells, by name, and the contrasts between them.
+
+    Raises:
+        InputError: for a name that no cell has.
+    """
+    known = [cell.name for cell in study.cells]
+    for name in names:
+        if name not in known:
+            raise InputError(f"{study.name} has no cell {name!r}. Its cells: {'; '.join(known)}.")
+    return replace(
+        study,
+        cells=tuple(cell for cell in study.cells if cell.name in names),
+        contrasts=tuple(pair for pair in study.contrasts if set(pair) <= set(names)),
+    )
 
 
 def levels() -> Study:
@@ -53,8 +76,14 @@ def levels() -> Study:
         shares = {level: float(letter in mixture.split("+")) for letter, level in _LETTERS.items()}
         training = tuple(f"instruct.mixture.{level}={share}" for level, share in shares.items())
         cells.append(Cell(mixture, training, None, mixture))
+    whole = _MIXTURES[-1]
     return Study(
-        "levels", "Levels trained on (the paper's Table 3)", "3", ("clip", "event", "video"), tuple(cells)
+        "levels",
+        "Levels trained on (the paper's Table 3)",
+        "3",
+        ("clip", "event", "video"),
+        tuple(cells),
+        tuple((whole, part) for part in _MIXTURES[:-1]),
     )
 
 
@@ -65,7 +94,13 @@ def samplers(methods: Sequence[str] = METHODS, frames: Sequence[int] = FRAMES, t
         InputError: for an unknown sampler or a number of frames below 1.
     """
     cells = tuple(_sampled(method, count, tau) for count, method in product(frames, methods))
-    return Study("samplers", "Samplers (the paper's Table 4)", "4", ("video",), cells)
+    contrasts = tuple(
+        (_name(better, count), _name(worse, count))
+        for count in frames
+        for better, worse in _CLAIMS
+        if better in methods and worse in methods
+    )
+    return Study("samplers", "Samplers (the paper's Table 4)", "4", ("video",), cells, contrasts)
 
 
 def frames(
@@ -77,7 +112,7 @@ def frames(
         InputError: as `samplers`.
     """
     cells = tuple(_sampled(method, count, tau) for count in frames)
-    return Study("frames", f"Frames chosen by {method}", "4", ("video",), cells)
+    return Study("frames", f"Frames chosen by {method}", "4", ("video",), cells, _rising(cells))
 
 
 def lora_rank(ranks: Sequence[int] = RANKS) -> Study:
@@ -96,7 +131,16 @@ def lora_rank(ranks: Sequence[int] = RANKS) -> Study:
         )
         for rank in ranks
     )
-    return Study("lora-rank", "Rank of the LoRA", None, ("clip", "event", "video"), cells)
+    return Study("lora-rank", "Rank of the LoRA", None, ("clip", "event", "video"), cells, _rising(cells))
+
+
+def _rising(cells: Sequence[Cell]) -> tuple[tuple[str, str], ...]:
+    """Every cell and the one before it, which is smaller."""
+    return tuple((more.name, less.name) for less, more in pairwise(cells))
+
+
+def _name(method: str, count: int) -> str:
+    return f"{method}, N = {count}"
 
 
 def _sampled(method: str, count: int, tau: float) -> Cell:
@@ -105,7 +149,7 @@ def _sampled(method: str, count: int, tau: float) -> Cell:
         raise InputError(f"{count} frames: choose 1 or more.")
     paper = _PAPER_NAMES.get(method)
     return Cell(
-        f"{method}, N = {count}",
+        _name(method, count),
         (),
         SamplerConfig(method=method, num_frames=count, tau=tau),
         f"{paper}, N = {count}" if paper else None,
