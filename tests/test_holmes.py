@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from transformers import InternVLForConditionalGeneration, LlamaConfig
 
 from holmesvau import Holmes, Span, ats
+from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.efficientnet import EfficientNetEncoder
 from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
 from holmesvau.ats.familiarity import Familiarity
@@ -207,3 +208,26 @@ def test_only_the_words_of_a_model_trained_with_the_scorer_are_withheld(
     assert ("is withheld" in told(watched)) == withheld
     assert ("not to be believed" in told(watched)) == (unfamiliar == "mark")
     assert bool(holmes.ask(burning_room, "What burns?").note) == uses_scan
+
+
+def test_what_the_scorer_has_learnt_as_harmless_is_no_event_and_the_report_says_so(tmp_path, burning_room):
+    torch.manual_seed(0)
+    names = ClassNames(("Arson", "Fighting"), ("LightChange",))
+    head = {PREFIX + name: tensor for name, tensor in ClassHead(len(names)).state_dict().items()}
+    # Whatever it sees, it takes for a change of light.
+    head[PREFIX + "mlp.4.weight"][:] = 0
+    head[PREFIX + "mlp.4.bias"][:] = torch.tensor([0.0, 0.0, 0.0, 9.0])
+    network = ats.UrDmu(EfficientNetEncoder.width).state_dict()
+    network["cls_head.mlp.2.bias"][:] = 9.0
+    save_file({**network, **head}, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
+    scorer = ats.UrDmuScorer(tmp_path / "scorer.safetensors")
+    dropped, kept = (
+        Holmes(
+            EfficientNetEncoder(), scorer, None, config=load(HolmesConfig, None, [f"harmless={how}"])
+        ).watch(burning_room)
+        for how in ("drop", "keep")
+    )
+    assert kept.events and not dropped.events
+    assert np.array_equal(kept.curve.scores, dropped.curve.scores)
+    (warning,) = [warning for warning in dropped.warnings if "harmless=keep" in warning]
+    assert "light change" in warning and not any("harmless" in warning for warning in kept.warnings)

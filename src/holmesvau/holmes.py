@@ -42,11 +42,16 @@ VIDEOS_REMEMBERED = 4
 
 @dataclass(frozen=True, kw_only=True)
 class HolmesConfig:
-    """Everything that decides what `watch` does; written into each report."""
+    """Everything that decides what `watch` does; written into each report.
+
+    `harmless` says what becomes of an event that the scorer's classes take for a hard negative
+    (`ats.harmless`): it is dropped, and the report says so, or kept.
+    """
 
     scan: ScanConfig = field(default_factory=ScanConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     events: EventsConfig = field(default_factory=EventsConfig)
+    harmless: Literal["drop", "keep"] = "drop"
     chapters: ChaptersConfig = field(default_factory=ChaptersConfig)
     describe: DescribeConfig = field(default_factory=DescribeConfig)
     generation: GenerationOptions = field(default_factory=GenerationOptions)
@@ -60,7 +65,8 @@ class Scored:
     """A curve with what it took to get it.
 
     `trust` says whether the footage is like the scorer's training; None for a scorer that does not know.
-    `calibration` turns the confidence of its events into a probability, where that was learnt.
+    `calibration` turns the confidence of its events into a probability, where that was learnt; `scorer` is
+    the one that gave the scores.
     """
 
     curve: AnomalyCurve
@@ -68,6 +74,7 @@ class Scored:
     score_seconds: float
     trust: Trust | None = None
     calibration: Calibration | None = None
+    scorer: Scorer | None = None
 
 
 class Holmes:
@@ -256,7 +263,7 @@ class Holmes:
             scorer.name,
         )
         calibration = getattr(scorer, "calibration", None)
-        return Scored(curve, scanned, time.perf_counter() - started, trust, calibration)
+        return Scored(curve, scanned, time.perf_counter() - started, trust, calibration, scorer)
 
     def seen(self, video: Video, dense: Features | None = None) -> Seen:
         """What the model has seen of this file; only the last few videos are remembered.

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import holmesvau
 from holmesvau import config as configuration
 from holmesvau.ats.chapters import find_chapters
+from holmesvau.ats.classes import in_words
 from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
+from holmesvau.ats.harmless import harmless
 from holmesvau.ats.views import cuts
+from holmesvau.clock import span_clock
 from holmesvau.composed import said
 from holmesvau.describe import choose, unfamiliar
 from holmesvau.metered import Metered
@@ -49,7 +52,7 @@ class Watch:
     ) -> None:
         self._holmes, self._config, self._video, self._curve = holmes, holmes.config, video, scored.curve
         self._dense, self._trust = scored.scan.features, scored.trust
-        self._calibration = scored.calibration or float
+        self._calibration, self._scorer = scored.calibration or float, scored.scorer
         self._started, self._progress = started, progress
         self._warnings = [*scored.scan.warnings]
         self._timing = {
@@ -144,6 +147,11 @@ class Watch:
 
     def _found(self) -> list[Event]:
         spans = find_events(self._curve, self._config.events)
+        if self._config.harmless == "drop":
+            taken_for = harmless(self._scorer, self._dense, self._curve, spans)
+            both = list(zip(spans, taken_for, strict=True))
+            self._warnings += [_no_event(span, name) for span, name in both if name]
+            spans = [span for span, name in both if not name]
         return [
             Event(
                 span,
@@ -178,6 +186,13 @@ class Watch:
         began = time.perf_counter()
         yield
         self._timing[stage] += time.perf_counter() - began
+
+
+def _no_event(span: Span, name: str) -> str:
+    return (
+        f"What stands out at {span_clock(span)} is no event: the scorer takes it for {in_words(name)}, which "
+        "it has learnt as harmless (--set harmless=keep keeps it)."
+    )
 
 
 def told(

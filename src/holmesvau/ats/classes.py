@@ -8,6 +8,7 @@ Shape legend: `B` batch, `T` dense frames, `C` 512 channels, `K` classes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -62,6 +63,11 @@ class ClassNames:
             return cls(tuple(json.loads(told["classes"])), tuple(json.loads(told["hard_negatives"])))
         except (KeyError, ValueError, TypeError) as error:
             raise ModelError("The file does not name its classes.") from error
+
+
+def in_words(name: str) -> str:
+    """A class's name as words: `RoadAccidents` is "road accidents"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 class ClassHead(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from holmesvau import config as configuration
 from holmesvau.ats import efficientnet, fovea, foveal
+from holmesvau.ats.classes import in_words
 from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.urdmu import CHANNELS as HIDDEN
 from holmesvau.ats.urdmu_scorer import UrDmuScorer
@@ -103,7 +103,7 @@ def new_projector(config: TinyConfig, language_model: Any) -> Projector:
 def class_words(names: Sequence[str], language_model: Any, tokenizer: Any) -> torch.Tensor:
     """`[K, W]`: what the language model has for the words of a class, `RoadAccidents` as "road accidents"."""
     table = language_model.get_input_embeddings().weight
-    said = [" " + re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() for name in names]
+    said = [" " + in_words(name) for name in names]
     ids = [tokenizer(words, add_special_tokens=False)["input_ids"] for words in said]
     return torch.stack([table[found].float().mean(0) for found in ids])
 
