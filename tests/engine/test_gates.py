@@ -53,6 +53,7 @@ def test_good_texts_pass():
         ("A man walks past the shop " + "and looks at another window of it " * 11, "too-long"),
         ("Ein Mann mit einer Tasche geht auf der Straße und sieht sich um.", "language"),
         ("Un homme marche dans la rue avec un chien et des enfants.", "language"),
+        ("Um homem corre para a porta e a mulher abre a janela do carro.", "language"),
         ("一个男人走在街上", "language"),
         ("A man runs at 1:45 through the door.", "out-of-span"),
         ("A man runs out at 31.5 seconds.", "out-of-span"),
@@ -70,6 +71,9 @@ def test_captions_that_cannot_be_used_are_refused(caption, gate):
         "After about 3 seconds a man enters the shop.",
         "A man in a shirt that says Straße walks by.",
         "Two men wait.",
+        # "a" is an article in English and in Portuguese, and so is "as".
+        "A man walks a dog across a car park as a van parks.",
+        "A man carries a box across a yard, then a woman opens a door.",
     ],
 )
 def test_captions_with_odd_but_right_words_pass(caption):

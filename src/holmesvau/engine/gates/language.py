@@ -11,7 +11,7 @@ from holmesvau.engine.gates.words import words
 
 # The most frequent small words of a language that few others share.
 _LISTS = {
-    "en": "the of and to in is it that with as was on are by this be from or an at not",
+    "en": "the a of and to in is it that with as was on are by this be from or an at not he she they his out",
     "de": "der die und das den ist von zu mit ein eine auf nicht sich dem im des er sie wird",
     "fr": "le la les et des est un une du en dans que qui pour sur au pas avec il elle",
     "es": "el la los las y de en un una que por con para del se es al su como hay",
