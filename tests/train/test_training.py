@@ -240,7 +240,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_curve_and_the_same_bits(roo
 def test_two_processes_give_the_loss_of_one_with_the_doubled_batch(
     root, smoke, tmp_path, monkeypatch, started
 ):
-    settings = ["scorer.dropout=0.0", "scorer.epochs=2", "scorer.batch_videos=8"]
+    # With some seeds two frames are as good for a top-k, and rounding decides.
+    settings = ["scorer.dropout=0.0", "scorer.epochs=2", "scorer.batch_videos=8", "scorer.seed=1"]
     recipe = load("tiny-smoke", [*SHORT, *settings, f'data.roots=["{root}"]'])
     alone = train_scorer(recipe, tmp_path / "one", device="cpu", workers=1)
     with socket.socket() as free:

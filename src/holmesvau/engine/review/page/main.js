@@ -88,10 +88,12 @@ const act = {
 // A decision of the queue: when it is saved, the next entry comes into hand.
 async function decided(make) {
   const list = sides.listed() === "queue" ? sides.rows(project) : [], at = list.findIndex((row) => row.id === entry);
-  const typing = document.activeElement.matches("textarea");
+  const typing = document.activeElement.matches("textarea"), turn = opening;
   const told = await change(make);
   if (!told || at < 0) return Boolean(told);
   await refreshProject();
+  // Whoever was quicker, with an undo or another video, is not carried off to the next entry.
+  if (turn !== opening) return true;
   const left = new Set(sides.rows(project).map((row) => row.id));
   if (!left.has(entry)) {
     const fresh = sides.rows(project);
@@ -343,6 +345,7 @@ function nextRow(by) {
   return null;
 }
 async function undo(what) {
+  opening++;
   const told = await change(() => ({ do: what }), { quiet: true });
   if (!told) return;
   if (!video || told.video.name !== video.name) await act.openVideo(told.video.name);
