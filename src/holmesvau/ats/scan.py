@@ -105,9 +105,7 @@ def scanned_before(
     store = store if store is not None else FeatureStore()
     if not (config.cache and path.is_file()):
         return None
-    recipe = recipe_of(encoder, config, store.content(path))
-    found = store.find(recipe)
-    return None if found is None else features_of(found, recipe)
+    return store.features(recipe_of(encoder, config, store.content(path)))
 
 
 def scan(

@@ -129,6 +129,11 @@ class FeatureStore:
             return None
         return found
 
+    def features(self, recipe: Recipe) -> Features | None:
+        """What `find` finds, as scorers see it."""
+        found = self.find(recipe)
+        return None if found is None else features_of(found, recipe)
+
     @contextmanager
     def recorder(self, recipe: Recipe) -> Iterator[records.Recorder]:
         """Write, or go on writing, the recording of this recipe; held by one process at a time.

@@ -20,7 +20,7 @@ from holmesvau.ats.events import EventsConfig, find_events
 from holmesvau.ats.features import Encoder, Features, HalfArray, Progress, Scorer
 from holmesvau.ats.scan import ScanConfig, recipe_of, scan, scanned_before
 from holmesvau.ats.spread import uniform_cover
-from holmesvau.ats.store import FeatureStore, features_of
+from holmesvau.ats.store import FeatureStore
 from holmesvau.describe import SamplerConfig, choose
 from holmesvau.errors import InputError
 from holmesvau.types import AnomalyCurve, IndexArray, ScoreArray, Span
@@ -146,11 +146,10 @@ class Scanned:
         """The stored features of a file, which are not scored for it; None where the store has none."""
         found = self._known.features
         if path not in found:
-            recipe = replace(self._recipe, content=self._store.content(path))
-            recorded = self._store.find(recipe)
-            if recorded is None:
+            features = self._store.features(replace(self._recipe, content=self._store.content(path)))
+            if features is None:
                 return None
-            found[path] = features_of(recorded, recipe)
+            found[path] = features
             while len(found) > _VIDEOS_REMEMBERED:
                 oldest, _ = found.popitem(last=False)
                 self._known.curves.pop(oldest, None)

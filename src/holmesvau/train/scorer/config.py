@@ -44,7 +44,7 @@ class Losses:
 class Optimisation:
     """Adam as in the paper. `schedule` falls from `learning_rate` after `warm_up` (a share of all steps);
     `clip` is the largest gradient norm, 0 clips nothing. In `bfloat16` layers multiply in that and weights
-    and losses stay in float32 (three times faster on a CPU with AVX512-BF16).
+    and losses stay in float32 (nearly twice as fast on a CPU with AVX512-BF16).
     """
 
     learning_rate: float = 1e-4
