@@ -36,6 +36,22 @@ def test_the_window_is_where_something_moves(square):
     assert (window.bottom - window.top) * 360 < 150
 
 
+def test_what_moves_is_in_the_middle_of_its_window_and_the_next_one_looks_elsewhere():
+    traces = fovea.thumbnails(np.stack([*[scene()] * 6, scene((290, 150))]))
+    first, second, _ = fovea.glance(traces[-1], traces[:-1], ASPECT).windows
+    assert (first.left + first.right) / 2 == pytest.approx(320 / 640, abs=1 / fovea.COLUMNS)
+    assert (first.top + first.bottom) / 2 == pytest.approx(180 / 360, abs=1 / fovea.ROWS)
+    assert first.bottom - first.top == pytest.approx(fovea.SIDES[0], abs=1 / fovea.ROWS)
+    # What sticks out of a window belongs to it.
+    weight = np.zeros((fovea.ROWS, fovea.COLUMNS), np.float32)
+    weight[10:24, 20:34] = 1
+    weight[24:26, 20:34] = 0.9
+    rows, columns = fovea._window(weight, ASPECT)
+    weight[fovea._around(rows, columns)] = 0
+    assert weight.sum() == 0
+    assert second != first
+
+
 def test_what_lies_still_is_still_looked_at():
     traces = fovea.thumbnails(np.stack([*[scene()] * 20, *[scene((500, 250))] * 8]))
     window = fovea.glance(traces[-1], traces[:-1], ASPECT).windows[0]
