@@ -4,7 +4,8 @@ import http.client
 import io
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -78,8 +79,8 @@ def page(tmp_path, films, marked) -> Iterator[Page]:
 
 
 @contextmanager
-def served(project: engine.Project, host: str = "127.0.0.1") -> Iterator[Page]:
-    with open_server(project, host=host, port=0) as server:
+def served(project: engine.Project, host: str = "127.0.0.1", work: bool = False) -> Iterator[Page]:
+    with open_server(project, host=host, port=0, work=work) as server:
         running = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         running.start()
         try:
@@ -318,21 +319,73 @@ def test_one_command_one_sitting_and_the_command_again_make_a_dataset(make_proje
             report = engine.run(project)
             assert set(report.status.queue) <= {"contradiction", "near-duplicate"}
             for entry in page.get("/api/project")["queue"]:
-                video = page.get(f"/api/video?name={entry['video']}")
-                (text,) = [t for t in video["texts"] if t["address"] == entry["address"]]
-                about = {"who": "ann", "seen": text["version"]}
-                if entry["gate"] == "near-duplicate":
-                    page.change(do="accept", review=entry["id"], **about)
-                    continue
-                said = (
-                    "Yes, there is an anomaly, namely arson."
-                    if entry["video"] == "alarm"
-                    else "All is normal."
-                )
-                page.change(
-                    do="write", address=entry["address"], parts=text["parts"] | {"judgement": said}, **about
-                )
+                decide(page, entry)
     report = engine.run(project)
     assert report.status.queue == {} and report.status.complete == 3
     assert report.dataset is not None and report.dataset.videos == 3 and report.dataset.rows > 15
     assert report.status.models["event"]["people"] >= 3
+
+
+def test_one_sitting_is_enough_where_work_goes_on_beside_it(make_project, scribe):
+    """Events are confirmed, the model contradicts their labels meanwhile, the same person puts it right."""
+    scribe.be("stubborn")
+    project = make_project(decouple__confirm="all", caption__tries=1, summary__tries=1)
+    with served(project, work=True) as page:
+        for _ in until(lambda: page.get("/api/project")["work"]["state"] == "idle"):
+            pass
+        assert len(page.get("/api/project")["queue"]) == 3
+        for _ in until(lambda: finished(page)):
+            for entry in page.get("/api/project")["queue"]:
+                decide(page, entry)
+    report = engine.run(project, stages=())
+    assert report.dataset is not None and report.dataset.videos == 3
+    assert report.status.models["event"]["people"] >= 3
+
+
+def test_what_hinders_the_work_is_said_and_tried_again_after_an_edit(make_project, scribe):
+    project = make_project(decouple__confirm="all")
+    scribe.process.kill()
+    scribe.process.wait()
+    with served(project, work=True) as page:
+        for _ in until(lambda: len(page.get("/api/project")["queue"]) == 3):
+            pass
+        (entry, *_) = page.get("/api/project")["queue"]
+        decide(page, entry)
+        for _ in until(lambda: page.get("/api/project")["work"]["state"] == "hindered"):
+            pass
+        shown = page.get("/api/project")
+        assert shown["to_do"] > 0 and scribe.url.split("/v1")[0] in shown["work"]["reason"]
+        before = shown["version"]
+        decide(page, page.get("/api/project")["queue"][0])
+        for _ in until(lambda: page.get("/api/project")["work"]["state"] == "working"):
+            pass
+        assert page.get("/api/version")["version"] != before
+
+
+def until(true: Callable[[], bool], seconds: float = 60.0) -> Iterator[None]:
+    """Turns until something is so; a failure when it takes too long."""
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, "it took too long"
+        yield
+        time.sleep(0.05)
+
+
+def finished(page: Page) -> bool:
+    shown = page.get("/api/project")
+    return shown["work"]["state"] == "idle" and not shown["queue"] and not shown["to_do"]
+
+
+def decide(page: Page, entry: dict[str, Any]) -> None:
+    """What somebody who knows the films does about an entry of the queue."""
+    video = page.get(f"/api/video?name={entry['video']}")
+    if entry["kind"] == "boundaries":
+        page.change(do="accept", who="ann", review=entry["id"], seen=video["counts_version"])
+        return
+    (text,) = [t for t in video["texts"] if t["address"] == entry["address"]]
+    about = {"who": "ann", "seen": text["version"]}
+    if entry["gate"] == "near-duplicate":
+        page.change(do="accept", review=entry["id"], **about)
+        return
+    said = "Yes, there is an anomaly, namely arson." if entry["video"] == "alarm" else "All is normal."
+    page.change(do="write", address=entry["address"], parts=text["parts"] | {"judgement": said}, **about)

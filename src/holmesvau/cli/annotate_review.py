@@ -29,6 +29,9 @@ def review(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser, where there is one.")
     ] = True,
+    work: Annotated[
+        bool, typer.Option("--work/--no-work", help="Write meanwhile what your changes ask for.")
+    ] = False,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting, where the runs of this project are given it too."),
@@ -38,13 +41,14 @@ def review(
     """Serve the page where people mark events, correct texts and work off the queue, until Ctrl-C.
 
     The address is printed on standard output. Everything is in the project's ledger as soon as the page says
-    that it is saved; `holmesvau annotate DIR` then goes on with it.
+    that it is saved. With --work the models go on writing while you review, what they get wrong joins your
+    queue, and the dataset is written at the end; without it `holmesvau annotate DIR` goes on afterwards.
     """
     from holmesvau import engine
     from holmesvau.engine.review import open_server
 
     project = engine.open_project(folder, set_ or [])
-    with open_server(project, host=host, port=port, who=who) as server:
+    with open_server(project, host=host, port=port, who=who, work=work) as server:
         if as_json:
             options.print_json({"url": server.url, "project": folder, "port": server.server_port})
         else:
@@ -57,6 +61,10 @@ def review(
             server.serve_forever()
         except KeyboardInterrupt:
             sys.stderr.write("\n")
+    if work:
+        dataset = engine.run(project, stages=()).dataset
+        if dataset is not None:
+            sys.stderr.write(f"{dataset.root}: {dataset.videos} videos, {dataset.rows} instruction rows\n")
 
 
 def agreement(

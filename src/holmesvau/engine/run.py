@@ -89,7 +89,7 @@ def run(
     reasons: list[str] = []
     with project.ledger() as ledger:
         prepare(project, ledger, planner)
-        if _some_open(ledger, stages):
+        if to_do(ledger, stages):
             workers = crew or (Here() if project.config.workers == 1 else Processes())
             desk = LedgerDesk(project, ledger, planner, stages)
             reasons = _watched(project, desk, workers, stages, progress)
@@ -150,14 +150,17 @@ def _watched(
     return list(dict.fromkeys(reasons))
 
 
-def _some_open(ledger: Ledger, stages: Sequence[Stage]) -> bool:
+def to_do(ledger: Ledger, stages: Sequence[Stage] = STAGES) -> int:
+    """How many items a run would do now: those that neither wait for people nor for other texts."""
     found = ledger.row(
-        f"""SELECT 1 FROM items JOIN wanted USING(key) WHERE items.state IN ('open', 'leased')
+        f"""SELECT count(DISTINCT items.key) AS number FROM items JOIN wanted USING(key)
+            WHERE items.state IN ('open', 'leased')
             AND NOT EXISTS (SELECT 1 FROM texts WHERE texts.address = wanted.address)
-            AND items.stage IN ({",".join("?" * len(stages))}) LIMIT 1""",
+            AND items.stage IN ({",".join("?" * len(stages))})""",
         tuple(stages),
     )
-    return found is not None
+    assert found is not None
+    return int(found["number"])
 
 
 def _tell(ledger: Ledger, stages: Sequence[Stage], progress: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from holmesvau.engine.beside import Beside
 from holmesvau.engine.ledger import Ledger
 from holmesvau.engine.plan import Planner
 from holmesvau.engine.project import LIST, SETTINGS, Project, open_project
@@ -15,18 +16,26 @@ log = logging.getLogger(__name__)
 
 
 class Room:
-    """A project that people work on; safe to share between threads. `who` is offered as a name."""
+    """A project that people work on; safe to share between threads. `who` is offered as a name.
 
-    def __init__(self, project: Project, who: str = "") -> None:
+    With `work`, what people's changes open up is done meanwhile (`beside`).
+    """
+
+    def __init__(self, project: Project, who: str = "", *, work: bool = False) -> None:
         self.project, self.who = project, who
         self.ledger: Ledger = project.ledger()
         self.films = Films()
         self._planner: Planner | None = None
         self._seen = self._state()
         self._turn = threading.Lock()
+        self.beside = Beside(project) if work else None
+        if self.beside is not None:
+            self.beside.start()
 
     def close(self) -> None:
-        """Let go of the ledger and the films."""
+        """Stop working, and let go of the ledger and the films."""
+        if self.beside is not None:
+            self.beside.close()
         self.films.close()
         self.ledger.close()
 
@@ -68,10 +77,12 @@ class Room:
             "SELECT (SELECT max(id) FROM edits), (SELECT max(id) FROM answers), "
             "(SELECT max(id) FROM reviews), (SELECT count(*) FROM reviews WHERE state = 'open'), "
             "(SELECT count(*) FROM wanted), (SELECT count(*) FROM layers), "
+            "(SELECT count(*) FROM items WHERE state IN ('open', 'leased')), "
             "(SELECT count(*) FROM videos WHERE decoupled != ''), (SELECT count(*) FROM videos)"
         )
         assert row is not None
-        return "-".join(str(value or 0) for value in row)
+        work = () if self.beside is None else (self.beside.state,)
+        return "-".join(str(value or 0) for value in (*row, *work))
 
     def _state(self) -> tuple[object, ...]:
         files = [self.project.folder / SETTINGS, self.project.folder / LIST]

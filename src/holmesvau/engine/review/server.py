@@ -89,7 +89,7 @@ class ReviewServer(ThreadingHTTPServer):
 
 
 def open_server(
-    project: Project, *, host: str = "127.0.0.1", port: int = PORT, who: str = ""
+    project: Project, *, host: str = "127.0.0.1", port: int = PORT, who: str = "", work: bool = False
 ) -> ReviewServer:
     """A server of the project's review page, listening but not yet answering: call `serve_forever`.
 
@@ -100,6 +100,7 @@ def open_server(
         host: where to listen, an address of this machine.
         port: 0 takes a free one.
         who: the annotator's name that the page offers.
+        work: do meanwhile what people's changes open up, in a process of its own (`engine.beside`).
 
     Raises:
         InputError: when the place is taken or there is none, or `who` is no name.
@@ -107,7 +108,7 @@ def open_server(
     """
     if who:
         check_name(who)
-    room = Room(project, who)
+    room = Room(project, who, work=work)
     try:
         return ReviewServer(room, host, port)
     except (OSError, OverflowError) as error:

@@ -13,6 +13,7 @@ from holmesvau.engine.ledger import Ledger, LedgerEvent, LedgerText, LedgerVideo
 from holmesvau.engine.review import versions
 from holmesvau.engine.review.history import history
 from holmesvau.engine.review.room import Room
+from holmesvau.engine.run import to_do
 from holmesvau.report.curve import decimated
 
 # The page shows so many entries of the queue at once, the first ones; it is told how many there are.
@@ -20,7 +21,7 @@ MOST_ENTRIES = 1000
 
 
 def project(room: Room) -> dict[str, Any]:
-    """The project: videos, queue, classes."""
+    """The project: videos, queue, classes, and what is at work beside the page."""
     ledger, config, home = room.ledger, room.project.config, room.project.folder.resolve()
     queue = ledger.queue()
     open_: dict[str, int] = defaultdict(int)
@@ -53,6 +54,8 @@ def project(room: Room) -> dict[str, Any]:
             for video in ledger.videos()
         ],
         "open": len(queue),
+        "to_do": to_do(ledger),
+        "work": None if room.beside is None else {"state": room.beside.state, "reason": room.beside.reason},
         "queue": _entries(ledger, queue[:MOST_ENTRIES]),
     }
 

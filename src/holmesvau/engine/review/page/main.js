@@ -118,7 +118,8 @@ async function refreshProject() {
   byId("project").textContent = project.name;
   document.title = `${project.name} · review`;
   const waiting = project.videos.filter((one) => one.open).length;
-  byId("progress").textContent = waiting ? `${project.open} waiting in ${waiting} of ${project.videos.length} videos` : `${project.videos.length} videos, nothing waits for people`;
+  const people = waiting ? `${project.open} waiting in ${waiting} of ${project.videos.length} videos` : `${project.videos.length} videos, nothing waits for people`;
+  byId("progress").textContent = [people, sides.atWork(project)].filter(Boolean).join(" · ");
   redraw(byId("annotators"), project.annotators.map((name) => el("option", { value: name })));
   drawSides();
 }

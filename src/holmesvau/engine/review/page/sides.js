@@ -142,3 +142,10 @@ export function drawAgreement(video, whole) {
   else parts.push(el("p", { class: "quiet" }, `Same: events that overlap by ${video.agreement.tiou} or more. Kappa: Cohen's over frames, by class, and by abnormal or not.`));
   byId("agreement").lastElementChild.replaceChildren(...parts);
 }
+
+// What models have to do, and whether they do it now.
+export function atWork({ work, to_do: left }) {
+  if (work?.state === "hindered") return `work stands still: ${work.reason}`;
+  if (!left) return work?.state === "working" ? "at work" : "";
+  return work ? `at work, ${left} left` : `${left} left for holmesvau annotate`;
+}
