@@ -9,7 +9,7 @@ from holmesvau.ats.classes import ClassHead, ClassNames
 from holmesvau.ats.features import Features
 from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.urdmu import CHANNELS, WINDOW, UrDmuScorer
-from holmesvau.errors import InputError, ModelError
+from holmesvau.errors import ConfigError, InputError, ModelError
 from holmesvau.train.recipes import load
 from holmesvau.train.scorer import losses
 from holmesvau.train.scorer.config import Losses, Optimisation, ScorerTraining
@@ -284,3 +284,40 @@ def test_a_window_in_another_scene_keeps_what_changes_in_it_and_its_motion():
     assert torch.equal(
         Batches(normal, anomalous, config(batch_videos=4), 5).at(3).features, plain.at(3).features
     )
+
+
+def test_a_video_at_another_tempo_has_its_frames_in_order_and_its_labels_with_them():
+    def counting(total: int, abnormal: slice) -> Example:
+        made = example(total, labels=("A",), events=())
+        made.features.pooled[:] = np.arange(total)[:, None] % 2048
+        made.labels[:] = 0
+        made.labels[abnormal] = 1
+        return made
+
+    long, short = counting(200, slice(150, 153)), counting(12, slice(4, 8))
+    calm = example(40)
+    batches = Batches([calm], [long, short], config(batch_videos=4, window=32, tempo=2.0), None)
+    plain = Batches([calm], [long, short], config(batch_videos=4, window=32), None)
+    lengths, gaps = [], set()
+    for step in range(60):
+        batch = batches.at(step)
+        for features, mask, labels, normal in zip(
+            batch.features, batch.mask, batch.labels, batch.normal, strict=True
+        ):
+            if normal:
+                continue
+            frames = features[mask][:, 0].numpy()
+            steps = np.diff(frames)
+            assert steps.min(initial=0) >= 0 and steps.max(initial=0) <= 2 and labels[mask].any()
+            gaps |= set(steps.astype(int).tolist())
+            if frames.max() > 11:
+                assert len(frames) == 32
+                np.testing.assert_array_equal(labels[mask], (frames >= 150) & (frames < 153))
+            else:
+                lengths.append(len(frames))
+                assert frames[0] == 0 and frames[-1] >= 9
+    assert gaps == {0, 1, 2} and min(lengths) < 9 and max(lengths) > 18
+    assert torch.equal(plain.at(3).mask, Batches([calm], [long, short], plain._config, None).at(3).mask)
+    for wrong in (0.5, 5.0):
+        with pytest.raises(ConfigError, match="tempo"):
+            config(tempo=wrong)

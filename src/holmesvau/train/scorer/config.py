@@ -74,6 +74,7 @@ class ScorerTraining:
     `normalise` trains on features brought to mean 0 and deviation 1; the scorer that is saved takes them as
     they are. With `other_scenes` that share of the windows is moved to another video's scene, by any part of
     the difference between their mean features: what a scene looks like is then no sign of what happens in it.
+    `tempo` above 1 plays each video up to so many times faster or slower: a deed done in haste is the same.
     `familiarity_directions` is the width of the description of the training features.
     """
 
@@ -91,6 +92,7 @@ class ScorerTraining:
     dropout: float = 0.5
     normalise: bool = True
     other_scenes: float = 0.0
+    tempo: float = 1.0
     hard_negatives: bool = True
     familiarity_directions: int = 64
     seed: int = 0
@@ -107,5 +109,7 @@ class ScorerTraining:
                 raise ConfigError(f"scorer.{name} = {getattr(self, name)}: give 1 or more.")
         if not 0 <= self.other_scenes <= 1:
             raise ConfigError(f"scorer.other_scenes = {self.other_scenes}: give a share from 0 to 1.")
+        if not 1 <= self.tempo <= 4:
+            raise ConfigError(f"scorer.tempo = {self.tempo}: give a factor from 1 (as it is) to 4.")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"scorer.dropout = {self.dropout}: give a share below 1.")

@@ -170,6 +170,8 @@ class Batches:
     with video labels only (`config.losses.frame` 0), as nobody then knows where that is, it is frames from
     all parts of the video in order.
 
+    With `config.tempo` a video plays faster or slower, without some frames or with some twice.
+
     With `config.other_scenes` windows are moved to other videos' scenes in their first `pictured` features
     (None: all).
     """
@@ -227,18 +229,27 @@ class Batches:
         return int(self._orders[kind, turn][position])
 
     def _window(self, example: Example, generator: np.random.Generator) -> IndexArray:
-        total, length = len(example), self._config.window
+        played = self._played(len(example), generator)
+        total, length = len(played), self._config.window
         if total <= length:
-            return np.arange(total, dtype=np.int64)
+            return played
         if not self._config.losses.frame:
             bounds = np.linspace(0, total, length + 1).astype(np.int64)
-            return generator.integers(bounds[:-1], bounds[1:])
+            return played[generator.integers(bounds[:-1], bounds[1:])]
         low, high = 0, total - length
-        if len(abnormal := np.flatnonzero(example.labels)):
+        if len(abnormal := np.flatnonzero(example.labels[played])):
             one = int(generator.choice(abnormal))
             low, high = max(low, one - length + 1), min(high, one)
         start = int(generator.integers(low, high + 1))
-        return np.arange(start, start + length, dtype=np.int64)
+        return played[start : start + length]
+
+    def _played(self, total: int, generator: np.random.Generator) -> IndexArray:
+        """All frames of a video, some left out or shown again where it plays at another speed."""
+        if self._config.tempo == 1 or not total:
+            return np.arange(total, dtype=np.int64)
+        # By its logarithm: twice as fast and half as fast are equally likely.
+        speed = self._config.tempo ** float(generator.uniform(-1, 1))
+        return np.minimum(np.arange(max(1, round(total / speed))) * speed, total - 1).astype(np.int64)
 
     def _other_scene(self, generator: np.random.Generator) -> _Scene | None:
         """The scene that a window is moved to: a kind and a video of it, and how far."""
