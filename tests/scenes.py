@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,10 +31,11 @@ def fixed_camera(
     *,
     fps: int = 10,
     odd: tuple[float, float] | None = None,
+    again: Sequence[tuple[float, float]] = (),
     width: int = 320,
     height: int = 192,
 ) -> Iterable[np.ndarray]:
-    """A room that somebody crosses again and again; within `odd` a fire burns and smokes in a corner."""
+    """A room that somebody crosses again and again; within `odd`, and `again`, a fire burns in a corner."""
     rng = np.random.default_rng(3)
     room = _room(width, height)
     for number in range(round(seconds * fps)):
@@ -46,7 +47,7 @@ def fixed_camera(
         draw.rounded_rectangle((x - 12, feet - 64, x + 12, feet - 30), 5, fill=(48, 64, 116))
         for side in (-1, 1):
             draw.line((x, feet - 32, x + side * 9 * np.sin(x * 0.17), feet), fill=(36, 36, 44), width=7)
-        if odd is not None and odd[0] <= now < odd[1]:
+        if any(start <= now < end for start, end in (*([odd] if odd else []), *again)):
             for _ in range(26):
                 rise = rng.random()
                 radius = 16 * (1 - rise) + 4

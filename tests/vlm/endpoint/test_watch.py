@@ -15,6 +15,7 @@ from holmesvau.config import load
 from holmesvau.errors import ModelDownError
 from holmesvau.holmes import HolmesConfig
 from holmesvau.vlm.prompts import NOTES
+from tests.scenes import fixed_camera, write_video
 from tests.vlm.endpoint.conftest import TEXT, Moody
 
 SETTINGS = ["describe.granularity=event", "scan.every_seconds=1"]
@@ -70,10 +71,12 @@ def test_what_was_said_before_the_server_went_down_stays(moody: Moody, burning_r
     assert report.summary.judgement == "" and any("answers 503" in text for text in report.warnings)
 
 
-def test_a_chapter_is_asked_about_without_a_picture(moody: Moody, burning_room: Path) -> None:
-    """Several events in a minute, as a scorer finds them that is asked to be alarmed by little."""
-    eager = ["events.enter=0.02", "events.leave=0.02", "events.merge_seconds=0"]
-    report = watcher(moody.url, "chapters.from_seconds=30", *eager).watch(burning_room, questions=("Who?",))
+def test_a_chapter_is_asked_about_without_a_picture(moody: Moody, tmp_path: Path) -> None:
+    """It burns three times within a minute, and there are no more than two chapters."""
+    room = write_video(tmp_path / "room.mp4", fixed_camera(60, odd=(20, 24), again=[(38, 42), (50, 54)]))
+    few = ["chapters.from_seconds=30", "chapters.most=2"]
+    report = watcher(moody.url, *few).watch(room, questions=("Who?",))
+    assert len(report.events) == 3
     several = [chapter for chapter in report.chapters if len(chapter.events) > 1]
     assert several and all(chapter.summary.description == TEXT for chapter in several)
     bodies = [moody.asked(number)["body"]["messages"][0]["content"] for number in range(moody.requests())]
