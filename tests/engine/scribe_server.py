@@ -4,8 +4,9 @@
 
 Pictures: it looks at each and says which colour it mostly is, so a wrong frame gives a wrong caption. Texts:
 it makes a summary of the numbered lines of the prompt. `FOLDER/mood` is one of: `well`; `repents`
-(contradicts until it is told that it did); `stubborn` (always contradicts); `wordy` (refuses a schema,
-answers with headings); `down` (503); `slow:SECONDS`; `late:N` (well for N requests, then hangs for a minute).
+(contradicts until it is told that it did); `stubborn` (always contradicts); `objective` (takes a schema only as
+`json_object`); `wordy` (refuses a schema, answers with headings); `down` (503); `slow:SECONDS`; `late:N` (well
+for N requests, then hangs for a minute).
 """
 
 import base64
@@ -102,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
         content = body["messages"][-1]["content"]
         seeing = not isinstance(content, str)
         prompt = content[-1]["text"] if seeing else content
-        schema = "response_format" in body
+        schema = body.get("response_format", {}).get("type", "")
         line = {
             "kind": "caption" if seeing else "summary",
             "prompt": prompt,
@@ -120,6 +121,10 @@ class Handler(BaseHTTPRequestHandler):
             log.write(json.dumps(line) + "\n")
         if name == "down":
             return 503, {"error": "no"}
+        if name == "objective" and schema == "json_schema":
+            # As llama-cpp-python's server puts it.
+            told = "('body', 'response_format', 'type'): Input should be 'text' or 'json_object'"
+            return 500, {"error": {"message": told, "type": "internal_server_error"}}
         if name == "wordy" and schema:
             return 400, {"error": {"message": "response_format is not supported"}}
         if seeing:

@@ -212,7 +212,24 @@ def test_a_server_without_schemas_is_told_in_words(make_project, scribe):
     scribe.be("wordy")
     report = engine.run(make_project(summary__at_once=1))
     assert report.status.complete == 3
-    assert sum(a["schema"] for a in scribe.asked("summary")) == 1, "one refusal is enough"
+    forms = [a["schema"] for a in scribe.asked("summary") if a["schema"]]
+    assert forms == ["json_schema", "json_object"], "one refusal of each form is enough"
+
+
+def test_a_server_that_stumbles_over_a_schema_is_given_it_in_another_form(make_project, scribe):
+    scribe.be("objective")
+    report = engine.run(make_project(summary__at_once=1))
+    assert report.status.complete == 3 and not report.reasons
+    forms = [a["schema"] for a in scribe.asked("summary")]
+    assert forms[:2] == ["json_schema", "json_object"] and set(forms[1:]) == {"json_object"}
+    assert report.status.spent["requests"] == len(forms) + len(scribe.asked("caption")) - 1
+
+
+def test_a_server_that_must_take_a_schema_is_never_told_in_words(make_project, scribe):
+    scribe.be("wordy")
+    report = engine.run(make_project(summary__at_once=1, summary__structured="schema"))
+    assert report.status.complete == 0 and report.status.stages["event"].failed == 3
+    assert all(a["schema"] for a in scribe.asked("summary"))
 
 
 def test_a_server_that_is_down_leaves_the_work_for_later(make_project, scribe):

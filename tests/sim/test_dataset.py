@@ -17,7 +17,7 @@ from holmesvau.hivau.checks import check
 from holmesvau.sim.dataset import frame_rates, generate, load_truth, make
 from holmesvau.sim.plan import Settings, plan
 from holmesvau.sim.render import Renderer
-from holmesvau.sim.scenes import HELD_OUT, NAMES
+from holmesvau.sim.scenes import HELD_OUT, NAMES, TRAINING
 from holmesvau.sim.scripts import ANOMALIES
 from holmesvau.sim.scripts.wardrobe import dressed, split_of, split_of_car
 from holmesvau.sim.sheet import save
@@ -204,7 +204,7 @@ def test_a_day_has_events_by_the_hour():
     assert starts[-1] - starts[0] > 12 * 3600
 
 
-def test_two_kinds_of_scenes_are_in_the_test_alone(tmp_path):
+def test_some_kinds_of_scenes_are_in_the_test_alone_and_others_in_training(tmp_path):
     quick = {"duration": 5.0, "size": (96, 64), "fps": 1.0, "anomalous_share": 0.0, "busy": 0.0, "workers": 1}
 
     def asked(split, **more):
@@ -212,7 +212,8 @@ def test_two_kinds_of_scenes_are_in_the_test_alone(tmp_path):
         return set(json.loads(made.truth.read_text())["settings"]["scenes"])
 
     assert asked("train") == set(NAMES) - set(HELD_OUT)
-    assert asked("test") == set(NAMES)
+    assert asked("val") == set(NAMES) - set(HELD_OUT)
+    assert asked("test") == set(NAMES) - set(TRAINING) and not set(HELD_OUT) & set(TRAINING)
     assert asked("train", scenes=("corridor",)) == {"corridor"}
 
 

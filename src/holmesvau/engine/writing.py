@@ -21,8 +21,8 @@ class WriterConfig:
     that fails a gate is asked for again, `tries` times in all, then people are asked. `frames` pictures of
     `side` pixels go with a caption. `structured`: whether the server is given a JSON schema (`schema`), is
     only told in words (`words`, or for small models as `headings`), or is given one until it refuses
-    (`auto`). Prices are money for a million tokens. `record` is a file that keeps every request with its
-    reply.
+    every form of it (`auto`). Prices are money for a million tokens. `record` is a file that keeps every
+    request with its reply.
     """
 
     provider: str = PEOPLE

@@ -27,7 +27,7 @@ from holmesvau.hivau.instructions.rows import RowForm, write_instructions
 from holmesvau.hivau.layout import Place
 from holmesvau.hivau.schema import VideoAnnotation
 from holmesvau.sim.plan import OWN, Settings, plan
-from holmesvau.sim.scenes import HELD_OUT, NAMES
+from holmesvau.sim.scenes import of_split
 from holmesvau.sim.scripts import ANOMALIES
 
 DATASET = "sim"
@@ -72,10 +72,10 @@ def generate(
 
     `duration` is seconds, 5 to 90,000, or a range of them; `events` the most anomalies in a video, in every
     hour that is begun; `busy` scales how much ordinary life there is. `split` is train, val or test: their
-    layouts of scenes, clothes, uniforms and cars are disjoint, and the kinds of scenes in
-    `holmesvau.sim.scenes.HELD_OUT` are in test alone unless `scenes` asks for them. The same arguments give
-    the same pixels before encoding and the same texts, whatever `workers` is (default: all cores). A video
-    that is there already is not rendered again, so that an interrupted call goes on when repeated.
+    layouts of scenes, clothes, uniforms and cars are disjoint. Unless `scenes` asks for others, the kinds of
+    scenes in `holmesvau.sim.scenes.HELD_OUT` are in test alone, those in `TRAINING` in the others. The same
+    arguments give the same pixels before encoding and the same texts, whatever `workers` is (default: all
+    cores). A video that is there already is not rendered again: an interrupted call goes on when repeated.
 
     Raises:
         InputError: for an argument out of its range, or when the folder holds this split made with other
@@ -110,10 +110,8 @@ def generate(
 
 
 def _scenes(split: str, chosen: Sequence[str] | None) -> tuple[str, ...]:
-    """The kinds of scenes of a split: those chosen, or all but what is held out for the test."""
-    if chosen is not None:
-        return tuple(chosen)
-    return tuple(name for name in NAMES if split == "test" or name not in HELD_OUT)
+    """The kinds of scenes that were chosen, else those of the split."""
+    return of_split(split) if chosen is None else tuple(chosen)
 
 
 Result = tuple[VideoAnnotation, dict[str, Any], bool]

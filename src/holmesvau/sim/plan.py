@@ -35,6 +35,7 @@ OWN = "footage"
 _PACE = {
     "crossing": 4.0, "street": 5.0, "car park": 8.0, "shop": 9.0,
     "corridor": 10.0, "platform": 7.0, "warehouse": 12.0, "living room": 16.0,
+    "lobby": 8.0, "alley": 11.0, "park": 7.0, "office": 12.0,
     OWN: 20.0,
 }  # fmt: skip
 _SHARES = {

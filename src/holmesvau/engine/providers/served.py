@@ -13,16 +13,27 @@ from holmesvau.errors import InputError, ModelError
 from holmesvau.types import FrameBatch
 from holmesvau.vlm.endpoint import Endpoint, load
 from holmesvau.vlm.endpoint.chat import Completion
+from holmesvau.vlm.endpoint.model import SchemaForm
 from holmesvau.vlm.endpoint.wire import Refused
 from holmesvau.vlm.protocol import GenerationOptions, VisualTokens
 
 log = logging.getLogger(__name__)
 
+# How a server is told of a schema, one after another until it takes it; None is in words alone.
+_FORMS: dict[str, tuple[SchemaForm | None, ...]] = {
+    "auto": ("json_schema", "json_object", None),
+    "schema": ("json_schema", "json_object"),
+    "words": (None,),
+    "headings": (None,),
+}
+# What servers answer that do not know a form.
+_UNKNOWN_FORM = (400, 404, 415, 422, 500, 501)
 NOTHING = FrameBatch(np.zeros((0, 1, 1, 3), np.uint8), np.zeros(0, np.int64), np.zeros(0))
 
 
 class Served:
-    """A served model. A server that refuses a JSON schema is told in words from then on (`auto`).
+    """A served model. A server that refuses a JSON schema in one form is given it in the next from then on,
+    and at last told in words (`auto`).
 
     Raises:
         InputError: for an unusable address; ModelError: when the server refuses the key.
@@ -38,7 +49,7 @@ class Served:
         address, _, query = url.partition("?")
         self._endpoint: Endpoint = load(f"{address}?{own}{'&' + query if query else ''}{mark}{model}")
         self._config = config
-        self._schemas = config.structured in ("auto", "schema")
+        self._forms = _FORMS[config.structured]
         self._settling = threading.Lock()
 
     def write(self, request: Request) -> Reply:
@@ -62,24 +73,39 @@ class Served:
         )
 
     def _asked(self, request: Request, visual: VisualTokens, options: GenerationOptions) -> Completion:
-        if request.schema is None or not self._schemas:
+        if request.schema is None:
             return self._endpoint.complete(visual, request.prompt, options=options)
-        try:
-            return self._endpoint.complete(visual, request.prompt, options=options, schema=request.schema)
-        except ModelError as error:
-            refused = error.__cause__
-            if (
-                self._config.structured == "schema"
-                or not isinstance(refused, Refused)
-                or refused.status not in (400, 404, 415, 422, 501)
-            ):
-                raise
-        said = self._endpoint.complete(visual, request.prompt, options=options)
+        forms = self._forms
+        for number, form in enumerate(forms):
+            try:
+                said = self._complete(request, visual, options, form)
+            except ModelError as error:
+                refused = error.__cause__
+                if number + 1 == len(forms) or not isinstance(refused, Refused):
+                    raise
+                if refused.status not in _UNKNOWN_FORM:
+                    raise
+                continue
+            if number:
+                self._settle(forms[number:])
+            return said
+        raise AssertionError("there is always a form")
+
+    def _complete(
+        self, request: Request, visual: VisualTokens, options: GenerationOptions, form: SchemaForm | None
+    ) -> Completion:
+        if form is None:
+            return self._endpoint.complete(visual, request.prompt, options=options)
+        return self._endpoint.complete(
+            visual, request.prompt, options=options, schema=request.schema, form=form
+        )
+
+    def _settle(self, forms: tuple[SchemaForm | None, ...]) -> None:
+        """Begin with the form that was taken from now on."""
         with self._settling:
-            if self._schemas:
-                log.info("%r takes no JSON schema; it is told in words", self._endpoint)
-            self._schemas = False
-        return said
+            if len(forms) < len(self._forms):
+                log.info("%r is told of the answer's form as %s", self._endpoint, forms[0] or "words")
+                self._forms = forms
 
 
 def checked(source: str) -> None:

@@ -15,7 +15,7 @@ from holmesvau.hivau.annotations import load_annotations
 from holmesvau.hivau.schema import EventAnnotation, VideoAnnotation
 from holmesvau.sim.dataset import DATASET
 from holmesvau.sim.plan import Settings, plan
-from holmesvau.sim.scenes import HELD_OUT, NAMES
+from holmesvau.sim.scenes import of_split
 
 # What an event is asked, in this order (paper §3.2).
 PARTS = ("judgement", "description", "analysis")
@@ -24,7 +24,7 @@ PLANNED = Settings(
     seed=0,
     split="train",
     anomalous_share=1.0,
-    scenes=tuple(name for name in NAMES if name not in HELD_OUT),
+    scenes=of_split("train"),
 )
 PLANNED_VIDEOS = 60
 # How many equally frequent answers are tried out against each other.

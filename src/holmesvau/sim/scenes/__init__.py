@@ -11,9 +11,21 @@ from importlib import import_module
 from holmesvau.errors import InputError
 from holmesvau.sim.world import Scene
 
-NAMES = ("crossing", "street", "car park", "shop", "corridor", "platform", "warehouse", "living room")
-# Seen in tests only: what is learnt in the six others can be tried in kinds of places never seen in training.
+NAMES = (
+    "crossing", "street", "car park", "shop", "corridor", "platform", "warehouse", "living room",
+    "lobby", "alley", "park", "office",
+)  # fmt: skip
+# Seen in tests only: what is learnt in other kinds of places can be tried in those.
 HELD_OUT = ("corridor", "platform")
+# Seen in training alone. The more kinds of places a model knows, the less a new one confuses it; tests have
+# the same places as before there were these.
+TRAINING = ("lobby", "alley", "park", "office")
+
+
+def of_split(split: str) -> tuple[str, ...]:
+    """The kinds of places that videos of a split have."""
+    others = TRAINING if split == "test" else HELD_OUT
+    return tuple(name for name in NAMES if name not in others)
 
 
 def build(name: str, seed: int) -> Scene:

@@ -88,6 +88,22 @@ SUITED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Abuse", "Arrest", "Arson", "Assault", "Explosion", "Fall", "Fighting", "Riot", "Robbery", "Shooting",
             "Stealing",
         ),
+        "lobby": (
+            "Abuse", "Arrest", "Arson", "Assault", "Explosion", "Fall", "Fighting", "Robbery", "Shooting",
+            "Stealing", "Vandalism",
+        ),
+        "alley": (
+            "Abuse", "Arrest", "Arson", "Assault", "Burglary", "Explosion", "Fall", "Fighting", "Robbery",
+            "Shooting", "Stealing", "Vandalism",
+        ),
+        "park": (
+            "Abuse", "Arrest", "Arson", "Assault", "Explosion", "Fall", "Fighting", "Riot", "Robbery", "Shooting",
+            "Stealing", "Vandalism",
+        ),
+        "office": (
+            "Abuse", "Arrest", "Arson", "Assault", "Burglary", "Fall", "Fighting", "Shooting", "Stealing",
+            "Vandalism",
+        ),
         "living room": ("Abuse", "Assault", "Burglary", "Fall", "Fighting", "Arrest", "Shooting", "Arson"),
     }
 )  # fmt: skip

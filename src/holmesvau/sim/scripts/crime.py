@@ -15,7 +15,7 @@ from holmesvau.sim.world import Finish, Held, Look
 def burglary(cue: Cue) -> Happening:
     """Somebody forces a door or window, or searches rooms that are not theirs, and leaves with a bag."""
     burglar = cue.person("burglar", person="man", hooded=True, known_as="burglar")
-    breaks_in = cue.scene.name in ("street", "corridor")
+    breaks_in = cue.scene.name in ("street", "corridor", "alley")
     steps, end, told = _broken_into(cue) if breaks_in else _searched(cue)
     gone = cue.seen_until(cue.add("burglar", steps, look=burglar), end)
     cue.beat("aftermath", end, gone, told, told.replace("with a bag", "with a bag in {burglar:his} hand"))

@@ -39,12 +39,17 @@ SCENE_WORDS = {
     "platform": ("on a station platform", "on the platform"),
     "warehouse": ("in a warehouse", "in the aisle between the racks"),
     "living room": ("in a living room", "in the middle of the room"),
+    "lobby": ("in the lobby of a building", "in the middle of the hall"),
+    "alley": ("in an alley", "between the walls"),
+    "park": ("in a park", "on the way"),
+    "office": ("in an office", "between the desks"),
 }
 OUT_OF = {
     "footage": "out of the picture",
     "crossing": "down the pavement", "street": "down the street", "car park": "out of the car park",
     "shop": "out of the shop", "corridor": "down the corridor", "platform": "along the platform",
-    "warehouse": "out of the hall", "living room": "out of the room",
+    "warehouse": "out of the hall", "living room": "out of the room", "lobby": "out of the building",
+    "alley": "down the alley", "park": "through the park", "office": "out of the office",
 }  # fmt: skip
 
 

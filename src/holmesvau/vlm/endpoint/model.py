@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from holmesvau import config as configuration
@@ -33,6 +33,9 @@ from holmesvau.vlm.endpoint.wire import DONE, Refused, Wire
 from holmesvau.vlm.protocol import GenerationOptions, History, VisualTokens
 
 log = logging.getLogger(__name__)
+
+# How a server is told of a JSON schema.
+SchemaForm = Literal["json_schema", "json_object"]
 
 # What a picture and a turn are taken to cost where only the server knows: the InternVL family's 256 tokens,
 # the marks around a message, and four bytes of text a token.
@@ -143,18 +146,19 @@ class Endpoint:
         *,
         options: GenerationOptions | None = None,
         schema: Mapping[str, Any] | None = None,
+        form: SchemaForm = "json_schema",
     ) -> chat.Completion:
         """The whole answer with the tokens it took, not streamed: its first word comes with its last.
 
-        With `schema` the server is told to answer in JSON of that schema (`response_format`).
+        With `schema` the server is told to answer in JSON of that schema (`response_format`), in the `form`
+        that most servers know, or as `json_object` with the schema beside it (llama.cpp's).
 
         Raises:
             ModelDownError, ModelError, InputError: see `answer`.
         """
         more: dict[str, Any] = {"stream": False}
         if schema is not None:
-            form = {"name": "answer", "schema": dict(schema), "strict": True}
-            more["response_format"] = {"type": "json_schema", "json_schema": form}
+            more["response_format"] = _response_format(schema, form)
         body = self._body(visual, question, (), options, more)
 
         def ask(end: float) -> chat.Completion:
@@ -287,6 +291,12 @@ class Endpoint:
                 yield words
         if not whole:
             raise Unanswered("breaks off its answer")
+
+
+def _response_format(schema: Mapping[str, Any], form: SchemaForm) -> dict[str, Any]:
+    if form == "json_object":
+        return {"type": "json_object", "schema": dict(schema)}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": dict(schema), "strict": True}}
 
 
 def load(

@@ -109,7 +109,8 @@ class Wire:
         except Unanswered:
             said = ""
         told = f"answers {status}: {said}" if said else f"answers {status}"
-        if status in TEMPORARY:
+        # A server that stumbles over what a request asks for will do so again, whatever number it gives that.
+        if status in TEMPORARY and not (status == 500 and "response_format" in said):
             raise Unanswered(told, wait=retry_after(reply.header("Retry-After")))
         raise Refused(told, status)
 
