@@ -4,9 +4,9 @@
 
 Pictures: it looks at each and says which colour it mostly is, so a wrong frame gives a wrong caption. Texts:
 it makes a summary of the numbered lines of the prompt. `FOLDER/mood` is one of: `well`; `repents`
-(contradicts until it is told that it did); `stubborn` (always contradicts); `objective` (takes a schema only as
-`json_object`); `wordy` (refuses a schema, answers with headings); `down` (503); `slow:SECONDS`; `late:N` (well
-for N requests, then hangs for a minute).
+(contradicts until it is told that it did); `stubborn` (always contradicts); `objective` (takes a schema
+only as `json_object`); `wordy` (refuses a schema, answers with headings); `down` (503); `slow:SECONDS`;
+`late:N` (well for N requests, then hangs for a minute).
 """
 
 import base64

@@ -228,7 +228,7 @@ def test_a_server_that_stumbles_over_a_schema_is_given_it_in_another_form(make_p
 def test_a_server_that_must_take_a_schema_is_never_told_in_words(make_project, scribe):
     scribe.be("wordy")
     report = engine.run(make_project(summary__at_once=1, summary__structured="schema"))
-    assert report.status.complete == 0 and report.status.stages["event"].failed == 3
+    assert report.status.complete == 0 and report.status.stages["event"].people == 3
     assert all(a["schema"] for a in scribe.asked("summary"))
 
 
