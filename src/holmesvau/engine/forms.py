@@ -65,9 +65,14 @@ def form(normal: bool) -> type[Abnormal] | type[Normal]:
 
 @cache
 def schema(normal: bool) -> dict[str, Any]:
-    """The JSON schema of a summary, without what servers do not know."""
-    found = form(normal).model_json_schema()
-    fields = {name: {"type": "string", "minLength": 1, "maxLength": 4000} for name in found["properties"]}
+    """The JSON schema of a summary, without what servers do not know.
+
+    The greatest length is checked afterwards: llama.cpp writes a rule of its grammar for every letter that a
+    string may have, and its Python server dies of 4,000.
+    """
+    fields = {
+        name: {"type": "string", "minLength": 1} for name in form(normal).model_json_schema()["properties"]
+    }
     return {
         "type": "object",
         "properties": fields,

@@ -20,10 +20,10 @@ class SimulatedData:
     """Videos that `sim.generate` renders into the data's root where they are not there yet.
 
     `train_videos` 0 renders nothing. `seed` is the training split's; the validation split has the next one.
-    `duration` is a range in seconds, `size` in pixels; `classes` empty means all. In each of `more_sizes`
-    `more_videos` (for training, for validation; as many again when None) are rendered, into folders of the
-    root that are called by their size, with seeds a hundred apart: a model that has seen one size only knows
-    one size only.
+    `duration` is a range in seconds, `size` in pixels; `scenes` and `classes` empty mean all of the split.
+    In each of `more_sizes` `more_videos` (for training, for validation; as many again when None) are
+    rendered, into folders of the root that are called by their size, with seeds a hundred apart: a model that
+    has seen one size only knows one size only.
     """
 
     train_videos: int = 0
@@ -33,6 +33,7 @@ class SimulatedData:
     size: tuple[int, int] = (320, 240)
     fps: float = 15.0
     anomalous_share: float = 0.5
+    scenes: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     events: int = 3
     more_sizes: tuple[tuple[int, int], ...] = ()
@@ -157,7 +158,8 @@ def _render(
         )
     from holmesvau import sim
 
-    chosen: dict[str, Sequence[str]] = {"classes": simulated.classes} if simulated.classes else {}
+    limits: dict[str, Sequence[str]] = {"scenes": simulated.scenes, "classes": simulated.classes}
+    chosen = {name: values for name, values in limits.items() if values}
     for number, (split, count) in enumerate(
         ((config.train_split, simulated.train_videos), (config.val_split, simulated.val_videos))
     ):
