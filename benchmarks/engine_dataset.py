@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -88,8 +89,11 @@ class Sitting:
             json.dumps(body | {"who": WHO}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request) as reply:
-            return json.load(reply)
+        try:
+            with urllib.request.urlopen(request) as reply:
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{body}: {error.read().decode()}") from error
 
     def until_nothing_waits(self) -> None:
         """Work off the queue as it fills, until the models have nothing left to do either."""
@@ -120,37 +124,33 @@ class Sitting:
 
     def mark(self, video: Mapping[str, Any], known: VideoAnnotation) -> None:
         """Move the events that are there to where the truth has them; remove others, add what is missing."""
-        name, layer = video["name"], video["counting"]
+        name = video["name"]
         wanted = list(known.events) if known.is_anomalous else []
-        taken: dict[int, Mapping[str, Any]] = {}
-        for event in video["counts"]:
-            span = Span(event["start"], event["end"])
-            fits = [k for k, e in enumerate(wanted) if k not in taken and span.intersect(e.span) > 0]
-            if fits:
-                taken[max(fits, key=lambda k: span.intersect(wanted[k].span))] = event
-        adopt = layer if layer and layer.startswith("@") and video["counts"] else None
-        kept = {event["id"] for event in taken.values()}
-        if adopt and (taken or video["counts"]):
-            video = self.change(do="adopt", video=name, layer=layer)["video"]
-        elif not video["counts"]:
-            video = self.change(do="begin", video=name)["video"]
-        mine = {(event["start"], event["end"]): event for event in video["counts"]}
-        for number, event in enumerate(wanted):
+        if abnormal(video):
+            video = self.change(do="adopt", video=name, layer=video["counting"])["video"]
+        elif wanted:
+            self.change(do="begin", video=name)
+            video["counts"] = []
+        free = abnormal(video)
+        for event in wanted:
             span = Span(round(event.span.start, 3), round(event.span.end, 3))
-            label = label_of(known, event)
-            old = taken.get(number)
-            if old is None:
-                self.change(do="add", video=name, start=span.start, end=span.end, label=label)
+            place = {"video": name, "start": span.start, "end": span.end, "label": label_of(known, event)}
+            found = [e for e in free if span.intersect(Span(e["start"], e["end"])) > 0]
+            if not found:
+                self.change(do="add", **place)
                 continue
-            own = mine[old["start"], old["end"]]
-            self.change(do="alter", video=name, event=own["id"], start=span.start, end=span.end, label=label,
-                        seen=own["version"])  # fmt: skip
-            del mine[old["start"], old["end"]]
-        for own in mine.values():
+            own = max(found, key=lambda e: span.intersect(Span(e["start"], e["end"])))
+            free.remove(own)
+            self.change(do="alter", event=own["id"], seen=own["version"], **place)
+        for own in free:
             self.change(do="remove", video=name, event=own["id"], seen=own["version"])
-        assert len(kept) == len(taken)
         seen = self.get(f"/api/video?name={quote(name)}")["counts_version"]
         self.change(do="confirm", video=name, seen=seen)
+
+
+def abnormal(video: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The events that count, without the stretches that are sampled of what is normal."""
+    return [event for event in video["counts"] if not event["normal"]]
 
 
 def label_of(known: VideoAnnotation, event: EventAnnotation) -> str:
@@ -229,7 +229,7 @@ def sit(
             sitting = Sitting(json.loads(process.stdout.readline())["url"], truth)
             sitting.until_nothing_waits()
         finally:
-            process.send_signal(2)
+            process.terminate()
             process.wait()
     return sitting.done, time.monotonic() - began
 

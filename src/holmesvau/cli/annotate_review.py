@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import webbrowser
 from typing import TYPE_CHECKING, Annotated
@@ -57,6 +58,9 @@ def review(
         sys.stdout.flush()
         if browser and sys.stdout.isatty() and _has_screen():
             webbrowser.open(server.url)
+        # A service manager ends it as Ctrl-C does; a shell's background jobs would not heed that either.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
