@@ -3,8 +3,11 @@
 import http.client
 import io
 import json
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -360,6 +363,35 @@ def test_what_hinders_the_work_is_said_and_tried_again_after_an_edit(make_projec
         for _ in until(lambda: page.get("/api/project")["work"]["state"] == "working"):
             pass
         assert page.get("/api/version")["version"] != before
+
+
+def test_the_command_with_work_leaves_a_dataset_when_it_is_told_to_end(make_project, scribe):
+    project = make_project(decouple__confirm="none")
+    command = [
+        sys.executable,
+        "-m",
+        "holmesvau",
+        "annotate",
+        "review",
+        str(project.folder),
+        "--work",
+        "--json",
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, "--port", "0", "--no-browser"], **pipes) as process:
+        url = json.loads(process.stdout.readline())["url"]
+
+        def idle() -> bool:
+            with urllib.request.urlopen(f"{url}api/project") as reply:
+                shown = json.load(reply)
+            return shown["work"]["state"] == "idle" and shown["to_do"] == 0
+
+        for _ in until(idle):
+            pass
+        process.terminate()
+        told = process.communicate(timeout=30)[1]
+    assert process.returncode == 0 and "3 videos" in told
+    assert (project.folder / "dataset" / "instruction").is_dir()
 
 
 def until(true: Callable[[], bool], seconds: float = 60.0) -> Iterator[None]:
