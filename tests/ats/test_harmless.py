@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from holmesvau.ats import harmless as module
+from holmesvau.ats import event_classes as module
 from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames, in_words
 from holmesvau.ats.features import Features
 from holmesvau.ats.harmless import harmless
@@ -98,3 +98,19 @@ def test_a_scorer_without_such_classes_takes_nothing_for_harmless(scorer):
 
 def test_a_class_is_named_in_words():
     assert in_words("LightChange") == "light change" and in_words("Hugging") == "hugging"
+
+
+def test_the_likeliest_anomaly_is_told_by_all_frames_of_an_event(scorer, monkeypatch):
+    features = features_of(60)
+    probabilities = np.full((60, len(NAMES)), 0.2)
+    # One frame that is nearly sure does not outweigh the others, and a hard negative is not asked about.
+    probabilities[10:20] = (0.0, 0.10, 0.15, 0.75, 0.0)
+    probabilities[14] = (0.0, 0.40, 0.10, 0.50, 0.0)
+    monkeypatch.setattr(scorer, "classify", None)
+    Told(scorer, probabilities)
+    curve = curve_of(features, np.full(60, 0.9))
+    assert module.likeliest(scorer, features, curve, [Span(5, 10), Span(7, 7.2)]) == ["Fighting", "Arson"]
+    assert module.likeliest(NoveltyScorer(), features, curve, [Span(5, 10)]) == [""]
+    assert module.likeliest(scorer, features, curve, []) == []
+    # An event that ends with the video still has a frame.
+    assert len(module.likeliest(scorer, features, curve, [Span(29.9, 31)])) == 1

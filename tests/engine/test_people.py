@@ -1,9 +1,17 @@
 """Videos nobody knows: a scorer proposes, people decide, and the list may know something beforehand."""
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from holmesvau import engine
+from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
+from holmesvau.ats.events import EventsConfig
+from holmesvau.ats.urdmu import UrDmu
+from holmesvau.engine.decouple import DecoupleConfig
+from holmesvau.engine.decoupling import Decoupler
 from holmesvau.engine.ledger import IMPORTED, PROPOSED
+from holmesvau.engine.work import Job
 from holmesvau.types import Span
 
 PARTS = {
@@ -126,3 +134,30 @@ def test_a_changed_list_leaves_nothing_waiting_for_nobody(tmp_path, films):
         report = engine.run(engine.open_project(project.folder))
         assert report.status.queue.get("confirm") == waiting and not report.reasons
         assert report.status.stages["decouple"].open == 0
+
+
+def test_a_scorer_that_tells_classes_proposes_them(tmp_path, burning_room):
+    """What it has learnt does not matter here: random weights name some class of theirs."""
+    torch.manual_seed(3)
+    names, head = ClassNames(("Arson", "Fighting"), ("Hugging",)), ClassHead(4)
+    weights = {
+        **UrDmu(1280).state_dict(),
+        **{PREFIX + key: value for key, value in head.state_dict().items()},
+    }
+    save_file(weights, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
+    low = EventsConfig(enter=0.001, leave=0.0005)
+    config = DecoupleConfig(
+        source="proposals", model="none", encoder="efficientnet-lite0",
+        scorer=str(tmp_path / "scorer.safetensors"), events=low
+    )  # fmt: skip
+
+    def proposed_for(labels: list[str] | None) -> set[str]:
+        payload = {"video": "room", "labels": labels}
+        job = Job(key="key", stage="decouple", payload=payload, path=str(burning_room))
+        return {event.label for event in Decoupler(config).decouple(job).layers[PROPOSED]}
+
+    (guess,) = proposed_for(None)
+    assert guess in names.anomalies
+    (other,) = set(names.anomalies) - {guess}
+    assert proposed_for([other, "Fall"]) == {""}, "the list says that it is none of those"
+    assert proposed_for([guess, "Fall"]) == {guess} and proposed_for([other]) == {other}

@@ -14,12 +14,12 @@ from holmesvau.engine.work import Decoupled, Job
 from holmesvau.errors import InputError, VideoError
 from holmesvau.hivau import formats
 from holmesvau.hivau.schema import VideoAnnotation
-from holmesvau.types import AnomalyCurve, Span
+from holmesvau.types import Span
 from holmesvau.video import Video, open_video
 from holmesvau.vlm.judgement import parse_judgement
 
 if TYPE_CHECKING:
-    from holmesvau.holmes import Holmes
+    from holmesvau.holmes import Holmes, Scored
 
 
 class Decoupler:
@@ -54,9 +54,10 @@ class Decoupler:
                 # The list says that it is normal: nothing is to be found in it.
                 layers[IMPORTED] = ()
             if self._scores(IMPORTED in layers):
-                curve = self._scored(video)
+                scored = self._scored(video)
+                curve = scored.curve
                 if IMPORTED not in layers:
-                    layers[PROPOSED] = _proposed(name, curve, labels or (), self.config)
+                    layers[PROPOSED] = _proposed(name, scored, labels or (), self.config)
             content = _content(job.path)
             return Decoupled(
                 key=job.key,
@@ -93,7 +94,7 @@ class Decoupler:
         clips = [clip.span for event in self._imported[name].events for clip in event.clips]
         return sorted({Span(round(start, 3), round(end, 3)) for start, end in clips})
 
-    def _scored(self, video: Video) -> AnomalyCurve:
+    def _scored(self, video: Video) -> Scored:
         if self._holmes is None:
             # torch is loaded by those alone who score.
             from holmesvau.holmes import Holmes, HolmesConfig
@@ -103,7 +104,7 @@ class Decoupler:
             self._holmes = Holmes.from_pretrained(
                 config.model, config=HolmesConfig(scan=config.scan), **parts
             )
-        return self._holmes.scored(video).curve
+        return self._holmes.scored(video)
 
 
 def _imported(annotation: VideoAnnotation, duration: float) -> list[LedgerEvent]:
@@ -136,15 +137,20 @@ def _label(annotation: VideoAnnotation, judgement: str) -> str:
     return named if named is not None and named in annotation.labels else ""
 
 
-def _proposed(
-    name: str, curve: AnomalyCurve, labels: Sequence[str], config: DecoupleConfig
-) -> list[LedgerEvent]:
-    """What the scorer finds; its class is the video's, where that has one only."""
-    label = labels[0] if len(labels) == 1 else ""
+def _proposed(name: str, scored: Scored, labels: Sequence[str], config: DecoupleConfig) -> list[LedgerEvent]:
+    """What the scorer finds. Its class is the video's, where that has one only; else what a trained scorer
+    takes it for, if the video may be that.
+    """
+    # Loads torch, as the scorer has done.
+    from holmesvau.ats.event_classes import likeliest
+
+    spans = find_events(scored.curve, config.events)
+    guesses = likeliest(scored.scorer, scored.scan.features, scored.curve, spans)
     events = []
-    for number, found in enumerate(find_events(curve, config.events)):
+    for number, (found, guess) in enumerate(zip(spans, guesses, strict=True)):
+        label = labels[0] if len(labels) == 1 else guess if guess in labels or not labels else ""
         span = Span(round(found.start, 3), round(found.end, 3))
-        score = float(peak(curve, found)[1])
+        score = float(peak(scored.curve, found)[1])
         number_id = event_id(name, PROPOSED, number, span, label)
         events.append(LedgerEvent(number_id, name, PROPOSED, span, label, False, score))
     return events
