@@ -276,17 +276,39 @@ def test_the_classes_become_their_words() -> None:
     torch.testing.assert_close(tokens[1, 4], projector.words[:2].mean(0))
 
 
+def scorer_file(path: Path, names: ClassNames, seed: int = 0) -> tuple[Looking, UrDmu]:
+    """An untrained scorer of those classes, in a file."""
+    torch.manual_seed(seed)
+    looking = Looking()
+    network = UrDmu(looking.width)
+    head = ClassHead(len(names))
+    state = {**network.state_dict(), **{PREFIX + name: w for name, w in head.state_dict().items()}}
+    state |= {LOOKING + name: w for name, w in looking.state_dict().items()}
+    save_file(state, path, metadata=names.to_metadata())
+    return looking, network
+
+
+@needs_smollm2
+def test_training_goes_on_with_another_scorer_of_the_same_classes(tmp_path: Path) -> None:
+    names = ClassNames(("Fighting", "Fall"))
+    old, new, other = (tmp_path / f"{name}.safetensors" for name in ("old", "new", "other"))
+    scorer_file(old, names)
+    scorer_file(new, names, seed=1)
+    scorer_file(other, ClassNames(("Fighting", "Arson")))
+    folder = Tiny.create(scorer=old, device="cpu", dtype="float32").save_pretrained(tmp_path / "model")
+    model = Tiny.from_pretrained(folder, device="cpu", dtype="float32", trainable=True, scorer=new)
+    assert model.scorer is not None and model.scorer.path == new
+    saved = load_file(model.save_pretrained(tmp_path / "again") / "anomaly_scorer.safetensors")
+    wanted = load_file(new)
+    assert all(torch.equal(tensor, wanted[name].half()) for name, tensor in saved.items())
+    with pytest.raises(InputError, match="tells other classes"):
+        Tiny.from_pretrained(folder, device="cpu", trainable=True, scorer=other)
+
+
 @needs_smollm2
 def test_what_the_scan_knows_of_a_frame_is_read(tmp_path: Path) -> None:
     """The window where something moves, and the scorer's states among the frames around."""
-    torch.manual_seed(0)
-    looking = Looking()
-    network = UrDmu(looking.width)
-    head = ClassHead(3)
-    names = ClassNames(("Fighting", "Fall"))
-    state = {**network.state_dict(), **{PREFIX + name: w for name, w in head.state_dict().items()}}
-    state |= {LOOKING + name: w for name, w in looking.state_dict().items()}
-    save_file(state, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
+    looking, network = scorer_file(tmp_path / "scorer.safetensors", ClassNames(("Fighting", "Fall")))
     model = Tiny.create(scorer=tmp_path / "scorer.safetensors", device="cpu", dtype="float32")
     assert model.config.classes == 3
     pictures = np.random.default_rng(0).integers(90, 110, (12, 90, 160, 3)).astype(np.uint8)

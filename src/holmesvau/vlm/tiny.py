@@ -139,13 +139,17 @@ class Tiny(Spoken):
         device: str | None = None,
         dtype: str | None = None,
         trainable: bool = False,
+        scorer: str | Path | None = None,
     ) -> Tiny:
         """Load what `save_pretrained` wrote.
+
+        `scorer` is the file of another one to read from now on, of the same classes: what it says is new to
+        the model, which must be trained on with it.
 
         Raises:
             ModelError: when the folder is missing, damaged or does not fit.
             MissingPartError: when the language model's package is not installed.
-            InputError: for an unknown device or dtype.
+            InputError: for an unknown device or dtype, or a scorer of other features or classes.
         """
         folder = Path(folder)
         config = tiny_folder.read_config(folder)
@@ -175,7 +179,7 @@ class Tiny(Spoken):
             projector,
             kept,
             source=str(folder),
-            scorer=tiny_folder.own_scorer(folder, config),
+            scorer=tiny_folder.own_scorer(folder, config, scorer),
         )
 
     def save_pretrained(self, folder: str | Path) -> Path:

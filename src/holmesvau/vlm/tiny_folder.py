@@ -123,15 +123,31 @@ def read_scorer(path: str | Path) -> UrDmuScorer:
     return scorer
 
 
-def own_scorer(folder: Path, config: TinyConfig) -> UrDmuScorer | None:
-    """The scorer in a folder of `tiny`, which must be the one it was trained with."""
+def own_scorer(folder: Path, config: TinyConfig, other: str | Path | None = None) -> UrDmuScorer | None:
+    """The scorer in a folder of `tiny`, which must be the one it was trained with, or `other` in its place.
+
+    Raises:
+        ModelError: when it is another one. InputError: when `other` tells other classes.
+    """
     path = folder / SCORER_FILE
     scorer = read_scorer(path) if path.is_file() else None
     if num_classes(scorer) != config.classes:
         raise ModelError(
             f"{folder}: {SCORER_FILE} is not the one that belongs to {CONFIG_FILE}. Copy the folder again."
         )
-    return scorer
+    if other is None:
+        return scorer
+    new = read_scorer(other)
+    if _classes(new) != _classes(scorer):
+        raise InputError(
+            f"{other}: tells other classes than the scorer of {folder}, whose words the model has learnt. "
+            "Train both stages anew, without a start."
+        )
+    return new
+
+
+def _classes(scorer: UrDmuScorer | None) -> tuple[str, ...]:
+    return () if scorer is None or scorer.class_names is None else scorer.class_names.all
 
 
 def num_classes(scorer: UrDmuScorer | None) -> int:

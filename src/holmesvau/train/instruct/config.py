@@ -37,8 +37,9 @@ class InstructTraining:
     """Stage 2: instruction tuning of a language model that sees the frames a frozen scorer has it look at.
 
     What is trained. `model` is the folder or hub id of an `internvl` checkpoint, or `tiny`; `start` is a
-    folder that training `tiny` begins from, empty for a new one. `adaptation` is the LoRA; `train_projector`
-    trains the projector as well, at `projector_rate` times the learning rate.
+    folder that training `tiny` begins from, empty for a new one; it goes on with another `scorer` of the same
+    classes where one is named. `adaptation` is the LoRA; `train_projector` trains the projector as well, at
+    `projector_rate` times the learning rate.
 
     Rows. `mixture` says how many of each level (the paper's Table 3) and builds them from the annotations;
     with `written = true` the rows of the instruction files are taken instead, in the mixture's shares of 0

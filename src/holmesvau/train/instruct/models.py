@@ -156,14 +156,16 @@ class InternVlTrainable:
 
 
 def new_tiny(config: InstructTraining, device: str | None, scorer: Path | None) -> TinyTrainable:
-    """`tiny` as the configuration has it begin: new, reading the file of a scorer, or the folder `start`.
+    """`tiny` as the configuration has it begin: new or the folder `start`, reading the file of a scorer.
 
     Raises:
         MissingPartError: when the embedded language model is not installed.
         ModelError: when the folder cannot be used.
     """
     if config.start:
-        model = Tiny.from_pretrained(config.start, device=device, dtype=config.precision, trainable=True)
+        model = Tiny.from_pretrained(
+            config.start, device=device, dtype=config.precision, trainable=True, scorer=scorer
+        )
     else:
         shape = TinyConfig(
             rank=config.adaptation.rank, alpha=config.adaptation.alpha, targets=config.adaptation.layers
