@@ -18,7 +18,9 @@ from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import UrDmu
 from holmesvau.engine.providers import Place, Request, open_provider
 from holmesvau.engine.writing import WriterConfig
-from holmesvau.errors import InputError, MissingPartError, ModelError
+from holmesvau.errors import ConfigError, InputError, MissingPartError, ModelError
+from holmesvau.train.instruct import Adaptation, InstructTraining
+from holmesvau.train.instruct.models import new_tiny
 from holmesvau.types import FrameBatch, Span
 from holmesvau.vlm import lora, prompts, smollm2, tiny
 from holmesvau.vlm.projector import Projector
@@ -303,6 +305,33 @@ def test_training_goes_on_with_another_scorer_of_the_same_classes(tmp_path: Path
     assert all(torch.equal(tensor, wanted[name].half()) for name, tensor in saved.items())
     with pytest.raises(InputError, match="tells other classes"):
         Tiny.from_pretrained(folder, device="cpu", trainable=True, scorer=other)
+
+
+@needs_smollm2
+def test_a_new_lora_begins_beside_a_trained_projector(saved: Path, tmp_path: Path) -> None:
+    kept = load_file(saved / "model.safetensors")
+    new = new_tiny(
+        InstructTraining(
+            start=str(saved),
+            new_adaptation=True,
+            adaptation=Adaptation(rank=3, alpha=6.0),
+            precision="float32",
+        ),
+        "cpu",
+        None,
+    )
+    state = new.model.projector.state_dict()
+    assert state and all(
+        torch.equal(value.half(), kept[f"projector.{name}"]) for name, value in state.items()
+    )
+    adaptation = lora.state(new.model.language_model)
+    assert {value.shape[0] for name, value in adaptation.items() if name.endswith(".A")} == {3}
+    assert all(not value.any() for name, value in adaptation.items() if name.endswith(".B"))
+    scorer_file(tmp_path / "scorer.safetensors", ClassNames(("Fall",)))
+    with pytest.raises(ModelError, match="does not fit this model"):
+        Tiny.create(scorer=tmp_path / "scorer.safetensors", device="cpu").take_projector(saved)
+    with pytest.raises(ConfigError, match=r"needs instruct\.start"):
+        InstructTraining(new_adaptation=True)
 
 
 @needs_smollm2

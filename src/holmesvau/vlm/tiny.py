@@ -155,10 +155,7 @@ class Tiny(Spoken):
         config = tiny_folder.read_config(folder)
         folders.tensor_names(folder / WEIGHTS_FILE)
         tensors = load_file(folder / WEIGHTS_FILE)
-        adaptation = {name.removeprefix(_LORA): t for name, t in tensors.items() if name.startswith(_LORA)}
-        projection = {
-            name.removeprefix(_PROJECTOR): t for name, t in tensors.items() if name.startswith(_PROJECTOR)
-        }
+        adaptation, projection = _part(tensors, _LORA), _part(tensors, _PROJECTOR)
         language_model, tokenizer = tiny_folder.language_model(device, dtype)
         projector = tiny_folder.new_projector(config, language_model)
         lora.attach(language_model, config.targets, rank=config.rank, alpha=config.alpha)
@@ -181,6 +178,21 @@ class Tiny(Spoken):
             source=str(folder),
             scorer=tiny_folder.own_scorer(folder, config, scorer),
         )
+
+    def take_projector(self, folder: str | Path) -> None:
+        """Go on with the projector of a folder that `save_pretrained` wrote; nothing else is taken of it.
+
+        Raises:
+            ModelError: when it is missing, damaged or of another shape (another number of classes).
+        """
+        folder = Path(folder)
+        tiny_folder.read_config(folder)
+        folders.tensor_names(folder / WEIGHTS_FILE)
+        try:
+            self.projector.load_state_dict(_part(load_file(folder / WEIGHTS_FILE), _PROJECTOR))
+        except (RuntimeError, KeyError) as error:
+            reason = (str(error).strip().splitlines() or ["?"])[-1].strip()
+            raise ModelError(f"{folder}: its projector does not fit this model ({reason}).") from error
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `config.json` and `model.safetensors` (projector and LoRA, float16), all or nothing.
@@ -375,6 +387,11 @@ def missing() -> str:
     except MissingPartError as error:
         return str(error)
     return ""
+
+
+def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors under a prefix, without it."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def load(

@@ -38,8 +38,9 @@ class InstructTraining:
 
     What is trained. `model` is the folder or hub id of an `internvl` checkpoint, or `tiny`; `start` is a
     folder that training `tiny` begins from, empty for a new one; it goes on with another `scorer` of the same
-    classes where one is named. `adaptation` is the LoRA; `train_projector` trains the projector as well, at
-    `projector_rate` times the learning rate.
+    classes where one is named. With `new_adaptation` only its projector is taken, and a new LoRA begins, as
+    the paper's does beside a projector that came with its base model. `adaptation` is the LoRA;
+    `train_projector` trains the projector as well, at `projector_rate` times the learning rate.
 
     Rows. `mixture` says how many of each level (the paper's Table 3) and builds them from the annotations;
     with `written = true` the rows of the instruction files are taken instead, in the mixture's shares of 0
@@ -60,6 +61,7 @@ class InstructTraining:
 
     model: str = "tiny"
     start: str = ""
+    new_adaptation: bool = False
     adaptation: Adaptation = field(default_factory=Adaptation)
     train_projector: bool = False
     projector_rate: float = 1.0
@@ -106,5 +108,7 @@ class InstructTraining:
             )
         if not 0 <= self.warm_up < 1:
             raise ConfigError(f"instruct.warm_up = {self.warm_up}: give a share of the steps.")
+        if self.new_adaptation and not self.start:
+            raise ConfigError("instruct.new_adaptation needs instruct.start, whose projector it keeps.")
         if self.start and self.model != "tiny":
             raise ConfigError("instruct.start is for model = 'tiny'; name another checkpoint as the model.")

@@ -162,7 +162,7 @@ def new_tiny(config: InstructTraining, device: str | None, scorer: Path | None) 
         MissingPartError: when the embedded language model is not installed.
         ModelError: when the folder cannot be used.
     """
-    if config.start:
+    if config.start and not config.new_adaptation:
         model = Tiny.from_pretrained(
             config.start, device=device, dtype=config.precision, trainable=True, scorer=scorer
         )
@@ -171,6 +171,8 @@ def new_tiny(config: InstructTraining, device: str | None, scorer: Path | None) 
             rank=config.adaptation.rank, alpha=config.adaptation.alpha, targets=config.adaptation.layers
         )
         model = Tiny.create(shape, scorer=scorer, device=device, dtype=config.precision, seed=config.seed)
+        if config.start:
+            model.take_projector(config.start)
     return TinyTrainable(model, train_projector=config.train_projector)
 
 
