@@ -37,7 +37,7 @@ WHO = "ann"
 HERE = Path(__file__).parent
 COMMAND = [sys.executable, "-m", "holmesvau"]
 FIGURES = ("auc", "ap", "val_loss", "steps", "rows", "train_videos", "seconds")
-LARGEST_WAIT = 3 * 3600.0
+LONGEST_SITTING, LONGEST_HINDRANCE = 3 * 3600.0, 900.0
 SMOKE = """base = "tiny-smoke"
 [data]
 roots = ["{root}"]
@@ -97,13 +97,17 @@ class Sitting:
 
     def until_nothing_waits(self) -> None:
         """Work off the queue as it fills, until the models have nothing left to do either."""
-        ends = time.monotonic() + LARGEST_WAIT
+        well = time.monotonic()
+        ends = well + LONGEST_SITTING
         while time.monotonic() < ends:
             shown = self.get("/api/project")
             for entry in shown["queue"]:
                 self.decide(entry)
             work = shown["work"]
-            if work["state"] == "hindered":
+            # A busy server is waited for: work is tried again after a minute.
+            if work["state"] != "hindered":
+                well = time.monotonic()
+            elif time.monotonic() > well + LONGEST_HINDRANCE:
                 raise SystemExit(work["reason"])
             if not shown["queue"] and not shown["to_do"] and work["state"] == "idle":
                 return

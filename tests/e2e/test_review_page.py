@@ -31,6 +31,7 @@ COMMAND = (sys.executable, "-m", "holmesvau", "annotate")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(holmesvau.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
 FRAME = "document.getElementById('now').textContent.match(/frame (\\d+)/)[1]"
 STILL = "document.getElementById('still').dataset.frame"
+PROGRESS = "document.getElementById('progress').textContent"
 SAVED = "document.getElementById('saved').textContent"
 K = webdriver.Keys
 PARTS = {
@@ -93,8 +94,8 @@ class Review:
     process: subprocess.Popen[str] | None = None
     url: str = ""
 
-    def serve(self, port: int = 0) -> None:
-        command = [*COMMAND, "review", str(self.folder), "--no-browser", "--json", "--port", str(port)]
+    def serve(self, port: int = 0, *more: str) -> None:
+        command = [*COMMAND, "review", str(self.folder), "--no-browser", "--json", "--port", str(port), *more]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         assert self.process.stdout is not None
         self.url = json.loads(self.process.stdout.readline())["url"]
@@ -280,6 +281,7 @@ def test_the_queue_is_worked_off_by_keys(review: Review) -> None:
     review.saves(lambda: review.press(K.ENTER))
     found = review.known(lambda ledger: ledger.review(entry.id))
     assert (found.state, found.who, found.note) == ("rejected", "ann", "It is no normal visit.")
+    review.until(f"{PROGRESS}.endsWith('1 left for holmesvau annotate')")
     review.run("document.activeElement.blur()")
     review.saves(lambda: review.chord(K.CONTROL, "z"))
     review.until("document.querySelector('[data-entry] .contradiction')")
@@ -294,6 +296,21 @@ def test_the_queue_is_worked_off_by_keys(review: Review) -> None:
     (text,) = [t for t in review.known(lambda ledger: ledger.texts("shop")) if t.target == entry.target]
     assert found.state == "written" and text.parts["judgement"].endswith("shoplifting.") and text.who == "ann"
     assert text.parts["description"] == PARTS["description"] and review.errors() == []
+
+
+def test_what_is_confirmed_is_written_while_the_page_is_open(review: Review) -> None:
+    review.kill()
+    review.serve(0, "--work")
+    review.open("yard")
+    review.until(f"!{PROGRESS}.includes('work')")
+    review.press("j")
+    review.shows("shop", "#decide.held")
+    review.saves(lambda: review.press(K.ENTER))
+    review.until(f"{PROGRESS}.includes('at work')")
+    review.until("document.querySelector('[data-entry] .contradiction')")
+    review.until(f"!{PROGRESS}.includes('work')")
+    assert "contradicts" in review.known(lambda ledger: ledger.queue(video="shop"))[0].reason
+    assert review.errors() == []
 
 
 def test_two_annotators_see_each_other_and_do_not_write_over_each_other(
