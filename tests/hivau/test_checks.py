@@ -8,6 +8,8 @@ import pytest
 from holmesvau import hivau
 from holmesvau.errors import InputError, OutputError
 from holmesvau.hivau.checks import check
+from holmesvau.hivau.schema import EventAnnotation, VideoAnnotation
+from holmesvau.types import Clip, Span
 from tests.hivau.fixtures import ANNOTATIONS, TEST_ROWS, TRAIN_ROWS, write_json, write_jsonl
 
 
@@ -66,6 +68,19 @@ def test_each_quirk_of_an_annotation_is_found(tmp_path, change, kind, severity, 
     found = check(path).by_kind()
     assert [(p.severity, p.place) for p in found[kind]] == [(severity, where)]
     assert found[kind][0].line == 2 and found[kind][0].file == str(path)
+
+
+def test_stretches_of_a_normal_video_may_overlap_but_not_be_the_same(tmp_path):
+    words = {"judgement": "There is no anomaly.", "description": "People walk by."}
+
+    def stretch(start, end):
+        return EventAnnotation(Span(start, end), (Clip(Span(start, end), "A man walks by."),), **words)
+
+    events = (stretch(0, 9), stretch(5, 20), stretch(5.1, 20))
+    calm = VideoAnnotation("calm", 600, 30.0, (), events, **words)
+    found = check(hivau.write_annotations({"calm": calm}, tmp_path / "own_database_test.json")).by_kind()
+    assert [p.severity for p in found["overlapping-events"]] == ["note", "note"]
+    assert [p.severity for p in found["near-duplicate-events"]] == ["warning"]
 
 
 def test_an_end_that_differs_by_rounding_is_no_problem(tmp_path):
