@@ -262,7 +262,7 @@ function drawSides() {
     return text.level === "clip" && (text.start + text.end) / 2 >= event.start && (text.start + text.end) / 2 < event.end;
   });
   const empty = video.texts.length ? (!selected ? "The text of the whole video comes when those of its events stand." : event ? "Nothing is to be said of this event yet." : "Texts are kept for the events that count, and this one does not.") : video.boundaries ? "Words come when the events are confirmed." : "";
-  words.draw(texts, { project: project.id, who: who(), held, empty, title: titleOf });
+  words.draw(texts, { project: project.id, who: who(), working: project.work?.state === "working", held, empty, title: titleOf });
 }
 
 function titleOf(text) {

@@ -7,7 +7,7 @@ const PARTS = { clip: ["caption"], event: ["judgement", "description", "analysis
 const NAMES = { caption: "Caption", judgement: "Judgement", description: "Description", analysis: "Analysis" };
 const ROWS = { caption: 2, judgement: 2, description: 4, analysis: 3 };
 const cards = new Map();
-let act = {}, project = "", who = "";
+let act = {}, project = "", who = "", working = false;
 
 // `act` has write(address, parts, seen), accept(review, seen), sendBack(address, reason, seen), seek(text), hold(text),
 // tell(sentence).
@@ -33,7 +33,7 @@ function keep(address, draft) {
 
 // Show these texts, in this order; a card whose words are being changed keeps them. `held` is the one in hand.
 export function draw(texts, state) {
-  ({ project, who } = state);
+  ({ project, who, working } = state);
   const place = byId("words"), wanted = new Set(texts.map((text) => text.address));
   for (const [address, card] of cards) {
     if (wanted.has(address)) continue;
@@ -203,6 +203,7 @@ function fit(box) {
 
 function source(text) {
   const at = text.at ? `, ${when(text.at)}` : "";
+  if (text.state === "waiting" && working) return "Is to be written, and work goes on";
   if (text.state === "waiting") return text.model ? "Waits to be written again" : "Waits for the next run to write it";
   if (text.state === "stale") return `Out of date: by ${text.who}${at}`;
   if (text.who) return `By ${text.who}${at}`;
