@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import holmesvau
 from holmesvau import config as configuration
 from holmesvau.ats.chapters import find_chapters
-from holmesvau.ats.classes import in_words
+from holmesvau.ats.classes import NORMAL, in_words
 from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
 from holmesvau.ats.harmless import harmless
@@ -189,9 +189,11 @@ class Watch:
 
 
 def _no_event(span: Span, name: str) -> str:
+    known = f"{in_words(name)}, which it has learnt as harmless"
+    taken_for = "nothing out of the ordinary" if name == NORMAL else known
     return (
-        f"What stands out at {span_clock(span)} is no event: the scorer takes it for {in_words(name)}, which "
-        "it has learnt as harmless (--set harmless=keep keeps it)."
+        f"What stands out at {span_clock(span)} is no event: the scorer takes it for {taken_for} "
+        "(--set harmless=keep keeps it)."
     )
 
 

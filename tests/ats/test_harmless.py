@@ -57,12 +57,17 @@ def test_the_classes_of_the_frames_that_stand_out_decide(scorer, monkeypatch):
     # Calm frames at its ends that look like a hug do not make a fight one.
     probabilities[60:70] = (0.0, 0.0, 0.9, 0.1, 0.0)
     probabilities[70:80] = (0.1, 0.0, 0.0, 0.9, 0.0)
+    # The class head sees nothing unusual where the score is high; a little less than half is not enough.
+    probabilities[84:88] = (0.5, 0.25, 0.2, 0.05, 0.0)
+    probabilities[90:94] = (0.4, 0.3, 0.3, 0.0, 0.0)
     scores = np.full(100, 0.9)
     scores[70:80] = 0.1
-    spans = [Span(5, 10), Span(20, 25), Span(30, 40)]
+    spans = [Span(5, 10), Span(20, 25), Span(30, 40), Span(42, 44), Span(45, 47)]
     monkeypatch.setattr(scorer, "classify", None)
     told = Told(scorer, probabilities)
-    assert harmless(scorer, features, curve_of(features, scores), spans) == ["LightChange", "", ""]
+    assert harmless(scorer, features, curve_of(features, scores), spans) == [
+        "LightChange", "", "", "Normal", "",
+    ]  # fmt: skip
     assert told.seen == [100]
     assert harmless(scorer, features, curve_of(features, np.full(100, 0.5)), [Span(30, 40)]) == ["Hugging"]
 

@@ -1,7 +1,8 @@
 """Whether what stands out is only like an anomaly: an embrace, a patrol, somebody who runs for a bus.
 
 A scorer with a class head has learnt such things as classes of their own, hard negatives, which count as
-normal (`ats.classes`). An event that is rather one of them than any anomaly is none.
+normal (`ats.classes`). An event that is rather one of them, or nothing out of the ordinary, than any anomaly
+is none.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from holmesvau.types import AnomalyCurve, Span
 def harmless(
     scorer: Scorer | None, features: Features, curve: AnomalyCurve, spans: Sequence[Span]
 ) -> list[str]:
-    """For each span the hard negative that it rather is than an anomaly; empty where it is an anomaly.
+    """For each span what it rather is than an anomaly, a hard negative or `Normal`; empty for an anomaly.
 
-    Judged by the class probabilities of its frames, weighted by their scores: those of all hard negatives
-    against those of all anomalies. A scorer that knows no hard negatives takes none for one.
+    Judged by the class probabilities of its frames, weighted by their scores: all anomalies together must
+    have half of them. A scorer that knows no hard negatives doubts no event.
     """
     names = event_classes.class_names(scorer)
     if names is None or not names.hard_negatives:
@@ -30,7 +31,7 @@ def harmless(
     for frames, probabilities in event_classes.read(scorer, features, curve, spans):
         weights = curve.scores[frames].astype(np.float64) + 1e-6
         told = (probabilities * weights[:, None]).sum(0) / weights.sum()
-        others = told[names.anomalous.stop :]
-        rather = others.sum() > told[names.anomalous].sum()
-        found.append(names.hard_negatives[int(others.argmax())] if rather else "")
+        anomaly = told[names.anomalous].sum() >= told.sum() / 2
+        told[names.anomalous] = 0
+        found.append("" if anomaly else names.all[int(told.argmax())])
     return found
