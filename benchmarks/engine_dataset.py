@@ -255,6 +255,7 @@ def page(
         "",
         f"`python benchmarks/engine_dataset.py --videos {given.videos}"
         + (f" --server {given.server}" if given.server else "")
+        + "".join(f" --set {one}" for one in given.set)
         + "`",
         "",
         f"{status['complete']} of {status['videos']} videos complete after one sitting of "
