@@ -76,7 +76,6 @@ class Sitting:
     url: str
     truth: Mapping[str, VideoAnnotation]
     done: Counter[str] = field(default_factory=Counter)
-    seconds_at_work: float = 0.0
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url.rstrip("/") + path) as reply:

@@ -145,10 +145,13 @@ def _proposed(name: str, scored: Scored, labels: Sequence[str], config: Decouple
     from holmesvau.ats.event_classes import likeliest
 
     spans = find_events(scored.curve, config.events)
-    guesses = likeliest(scored.scorer, scored.scan.features, scored.curve, spans)
+    if len(labels) == 1:
+        classes = [labels[0]] * len(spans)
+    else:
+        guesses = likeliest(scored.scorer, scored.scan.features, scored.curve, spans)
+        classes = [guess if guess in labels or not labels else "" for guess in guesses]
     events = []
-    for number, (found, guess) in enumerate(zip(spans, guesses, strict=True)):
-        label = labels[0] if len(labels) == 1 else guess if guess in labels or not labels else ""
+    for number, (found, label) in enumerate(zip(spans, classes, strict=True)):
         span = Span(round(found.start, 3), round(found.end, 3))
         score = float(peak(scored.curve, found)[1])
         number_id = event_id(name, PROPOSED, number, span, label)

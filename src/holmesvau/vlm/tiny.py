@@ -152,9 +152,7 @@ class Tiny(Spoken):
             InputError: for an unknown device or dtype, or a scorer of other features or classes.
         """
         folder = Path(folder)
-        config = tiny_folder.read_config(folder)
-        folders.tensor_names(folder / WEIGHTS_FILE)
-        tensors = load_file(folder / WEIGHTS_FILE)
+        config, tensors = _read(folder)
         adaptation, projection = _part(tensors, _LORA), _part(tensors, _PROJECTOR)
         language_model, tokenizer = tiny_folder.language_model(device, dtype)
         projector = tiny_folder.new_projector(config, language_model)
@@ -163,8 +161,7 @@ class Tiny(Spoken):
             projector.load_state_dict(projection)
             lora.restore(language_model, adaptation)
         except (RuntimeError, KeyError) as error:
-            reason = (str(error).strip().splitlines() or ["?"])[-1].strip()
-            raise ModelError(f"{folder}: the weights do not fit {CONFIG_FILE} ({reason}).") from error
+            raise ModelError(f"{folder}: the weights do not fit {CONFIG_FILE} ({_reason(error)}).") from error
         if not trainable:
             lora.merge(language_model)
             projector.requires_grad_(False)
@@ -185,14 +182,13 @@ class Tiny(Spoken):
         Raises:
             ModelError: when it is missing, damaged or of another shape (another number of classes).
         """
-        folder = Path(folder)
-        tiny_folder.read_config(folder)
-        folders.tensor_names(folder / WEIGHTS_FILE)
+        tensors = _read(Path(folder))[1]
         try:
-            self.projector.load_state_dict(_part(load_file(folder / WEIGHTS_FILE), _PROJECTOR))
+            self.projector.load_state_dict(_part(tensors, _PROJECTOR))
         except (RuntimeError, KeyError) as error:
-            reason = (str(error).strip().splitlines() or ["?"])[-1].strip()
-            raise ModelError(f"{folder}: its projector does not fit this model ({reason}).") from error
+            raise ModelError(
+                f"{folder}: its projector does not fit this model ({_reason(error)})."
+            ) from error
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write `config.json` and `model.safetensors` (projector and LoRA, float16), all or nothing.
@@ -387,6 +383,18 @@ def missing() -> str:
     except MissingPartError as error:
         return str(error)
     return ""
+
+
+def _read(folder: Path) -> tuple[TinyConfig, dict[str, torch.Tensor]]:
+    """What a folder's own two files hold."""
+    config = tiny_folder.read_config(folder)
+    folders.tensor_names(folder / WEIGHTS_FILE)
+    return config, load_file(folder / WEIGHTS_FILE)
+
+
+def _reason(error: Exception) -> str:
+    """The last line of what torch says."""
+    return (str(error).strip().splitlines() or ["?"])[-1].strip()
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

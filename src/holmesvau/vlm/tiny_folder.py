@@ -152,7 +152,7 @@ def _classes(scorer: UrDmuScorer | None) -> tuple[str, ...]:
 
 def num_classes(scorer: UrDmuScorer | None) -> int:
     """How many classes a scorer tells apart; 0 without one."""
-    return 0 if scorer is None or scorer.class_names is None else len(scorer.class_names)
+    return len(_classes(scorer))
 
 
 def language_model(device: str | None, dtype: str | None) -> tuple[Any, Any]:
