@@ -27,9 +27,7 @@ def build(seed: int) -> Scene:
     lower = Material(
         pattern="plaster", colour=kit.tint((120, 130, 140), (150, 120, 92), (104, 124, 108)), seed=3
     )
-    p.wall((-half, -2), (-half, back), high, wall)
-    p.wall((half, back), (half, -2), high, wall)
-    p.wall((-half, back), (half, back), high, wall)
+    kit.walls(half, -2, back, high, wall)
     if kit.chance(0.5):
         p.wall((-half + 0.01, -2), (-half + 0.01, back), 1.05, lower, lift=0.02)
         p.wall((half - 0.01, back), (half - 0.01, -2), 1.05, lower, lift=0.02)
@@ -51,8 +49,7 @@ def build(seed: int) -> Scene:
     side = 1 if kit.chance(0.5) else -1
     board = kit.material("poster", (196, 176, 140), second=(232, 230, 220), scale=0.6)
     y = 7.1
-    a, b = ((side * half, y + 0.7), (side * half, y - 0.7))
-    p.wall(*((a, b) if side > 0 else (b, a)), 0.9, board, z=1.2, lift=0.05)
+    kit.on_side(side, side * half, y, 0.7, 0.9, board, z=1.2, lift=0.05)
     kit.place(
         "notice board",
         "wall",
@@ -82,8 +79,7 @@ def _doors(kit: Kit, half: float, back: float) -> None:
             number += 1
             x = side * half
             for wide, high, material, lift in ((0.58, 2.15, frame, 0.03), (0.48, 2.07, leaf, 0.06)):
-                a, b = (x, y + wide), (x, y - wide)
-                p.wall(*((a, b) if side > 0 else (b, a)), high, material, lift=lift)
+                kit.on_side(side, x, y, wide, high, material, lift=lift)
             turn = 0.0 if side > 0 else math.pi
             p.block(x - side * 0.05, y + 0.36, 0.12, 0.05, 0.05, METAL, z=1.0, heading=UP, casts=False)
             kit.place(

@@ -103,6 +103,29 @@ class Kit:
         """Name a level rectangle."""
         self.regions[name] = Region(name=name, kind=kind, corners=((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
 
+    def walls(self, half: float, near: float, back: float, high: float, material: Material) -> None:
+        """Three walls of a room: left, right, and the far one at `back`; seen from inside."""
+        self.parts.wall((-half, near), (-half, back), high, material)
+        self.parts.wall((half, back), (half, near), high, material)
+        self.parts.wall((-half, back), (half, back), high, material)
+
+    def on_side(
+        self,
+        side: int,
+        x: float,
+        y: float,
+        half: float,
+        high: float,
+        material: Material,
+        *,
+        lift: float,
+        z: float = 0.0,
+    ) -> None:
+        """Something flat on the left (-1) or right (1) wall at `x`, `half` to each side of `y`."""
+        far, near = (x, y + half), (x, y - half)
+        ends = (far, near) if side > 0 else (near, far)
+        self.parts.wall(*ends, high, material, z=z, lift=lift)
+
     def lamp(
         self, x: float, y: float, z: float, strength: float = 1.0, colour: Colour = (255, 214, 160)
     ) -> None:

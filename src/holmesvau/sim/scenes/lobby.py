@@ -26,9 +26,7 @@ def build(seed: int) -> Scene:
     )  # fmt: skip
     p.floor(-half, -3, half, back, floor)
     wall = kit.material("plaster", (214, 208, 196), (186, 190, 196), (196, 172, 140), (150, 160, 150))
-    p.wall((-half, -3), (-half, back), high, wall)
-    p.wall((half, back), (half, -3), high, wall)
-    p.wall((-half, back), (half, back), high, wall)
+    kit.walls(half, -3, back, high, wall)
     p.ceiling(-half, -3, half, back, high, Material(colour=(190, 188, 182)))
     panel = Material(colour=(244, 242, 232), glow=1.2)
     for x in (-half / 2, half / 2):
@@ -74,8 +72,7 @@ def _desk(kit: Kit, side: int, half: float) -> None:
     sign = kit.material(
         "poster", (40, 66, 108), (110, 40, 40), (46, 90, 70), second=(226, 222, 210), scale=1.1
     )
-    a, b = (side * half, y + 1.3), (side * half, y - 1.3)
-    p.wall(*((a, b) if side > 0 else (b, a)), 1.0, sign, z=1.7, lift=0.05)
+    kit.on_side(side, side * half, y, 1.3, 1.0, sign, z=1.7, lift=0.05)
     facing = 0.0 if side > 0 else math.pi
     kit.place("desk", "counter", x - side * 0.85, y, facing, "the reception desk", z=1.1)
     kit.place("queue", "queue", x - side * 1.5, y + 1.2, facing, "the reception desk")
@@ -105,15 +102,13 @@ def _seats(kit: Kit, side: int, half: float) -> None:
 
 def _lifts(kit: Kit, side: int, half: float, back: float) -> None:
     """A lift in the wall behind the desk, and a notice board beside it."""
-    p, x, y = kit.parts, side * half, back - 2.2
+    x, y = side * half, back - 2.2
     steel = kit.material("plain", (150, 152, 156), (176, 160, 120), gloss=0.6)
     for wide, high, material, lift in ((0.8, 2.35, DARK_METAL, 0.03), (0.66, 2.2, steel, 0.06)):
-        a, b = (x, y + wide), (x, y - wide)
-        p.wall(*((a, b) if side > 0 else (b, a)), high, material, lift=lift)
+        kit.on_side(side, x, y, wide, high, material, lift=lift)
     facing = 0.0 if side > 0 else math.pi
     kit.place("lift", "door", x - side * 0.5, y, facing, "the lift", z=1.1)
     board = kit.material("poster", (200, 186, 150), (226, 226, 220), second=(90, 96, 110), scale=0.6)
     other, z = -side * half, kit.uniform(8.4, 9.4)
-    a, b = (other, z + 0.9), (other, z - 0.9)
-    p.wall(*((b, a) if side > 0 else (a, b)), 1.1, board, z=1.1, lift=0.05)
+    kit.on_side(-side, other, z, 0.9, 1.1, board, z=1.1, lift=0.05)
     kit.place("board", "wall", other + side * 0.5, z, math.pi - facing, "the notice board", z=1.5)

@@ -24,9 +24,7 @@ def build(seed: int) -> Scene:
     )  # fmt: skip
     p.floor(-half, -3, half, back, floor)
     wall = kit.material("plaster", (212, 210, 204), (190, 200, 204), (206, 198, 180))
-    p.wall((-half, -3), (-half, back), high, wall)
-    p.wall((half, back), (half, -3), high, wall)
-    p.wall((-half, back), (half, back), high, wall)
+    kit.walls(half, -3, back, high, wall)
     p.ceiling(
         -half, -3, half, back, high, kit.material("tiles", (200, 200, 196), second=(160, 160, 158), scale=0.6)
     )
@@ -112,6 +110,5 @@ def _windows(kit: Kit, half: float, back: float, high: float) -> None:
     side = 1 if kit.chance(0.5) else -1
     board = kit.material("poster", (226, 226, 222), (190, 170, 130), second=(60, 90, 130), scale=0.8)
     y = kit.uniform(7.8, 8.4)
-    a, b = (side * half, y + 0.8), (side * half, y - 0.8)
-    p.wall(*((a, b) if side > 0 else (b, a)), min(1.1, high - 1.4), board, z=1.2, lift=0.05)
+    kit.on_side(side, side * half, y, 0.8, min(1.1, high - 1.4), board, z=1.2, lift=0.05)
     kit.place("board", "wall", side * (half - 0.5), y, 0.0 if side > 0 else math.pi, "the white board", z=1.6)
