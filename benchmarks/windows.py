@@ -21,7 +21,7 @@ from holmesvau import sim
 from holmesvau.ats import fovea
 from holmesvau.ats.fovea import Window
 from holmesvau.sim.plan import Plan, Settings, plan
-from holmesvau.sim.scenes import HELD_OUT, NAMES
+from holmesvau.sim.scenes import of_split
 from holmesvau.sim.world import State
 from holmesvau.video import open_video
 
@@ -45,7 +45,7 @@ def main() -> None:
         size=(width, height),
         fps=FPS,
         anomalous_share=1.0,
-        scenes=tuple(name for name in NAMES if name not in HELD_OUT),
+        scenes=of_split("val"),
     )
     hits: dict[str, list[list[bool]]] = defaultdict(list)
     with TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from holmesvau.hivau.checks import check
 from holmesvau.sim.dataset import frame_rates, generate, load_truth, make
 from holmesvau.sim.plan import Settings, plan
 from holmesvau.sim.render import Renderer
-from holmesvau.sim.scenes import HELD_OUT, NAMES, TRAINING
+from holmesvau.sim.scenes import HELD_OUT, NAMES, TRAINING, VALIDATION
 from holmesvau.sim.scripts import ANOMALIES
 from holmesvau.sim.scripts.wardrobe import dressed, split_of, split_of_car
 from holmesvau.sim.sheet import save
@@ -211,9 +211,11 @@ def test_some_kinds_of_scenes_are_in_the_test_alone_and_others_in_training(tmp_p
         made = generate(tmp_path / f"{split}{len(more)}", 1, 1, split=split, **quick, **more)
         return set(json.loads(made.truth.read_text())["settings"]["scenes"])
 
-    assert asked("train") == set(NAMES) - set(HELD_OUT)
-    assert asked("val") == set(NAMES) - set(HELD_OUT)
-    assert asked("test") == set(NAMES) - set(TRAINING) and not set(HELD_OUT) & set(TRAINING)
+    tests, training, validation = map(set, (HELD_OUT, TRAINING, VALIDATION))
+    assert asked("train") == set(NAMES) - tests - validation
+    assert asked("val") == set(NAMES) - tests
+    assert asked("test") == set(NAMES) - training - validation
+    assert len(tests | training | validation) == len(tests) + len(training) + len(validation)
     assert asked("train", scenes=("corridor",)) == {"corridor"}
 
 

@@ -119,6 +119,36 @@ def test_views_are_looked_at_as_learnt_whatever_stands_behind_a_video(tmp_path):
     assert np.allclose(logits[0, :12].log_softmax(-1).numpy(), logarithms.numpy(), atol=1e-4)
 
 
+@pytest.mark.parametrize("looks", [False, True], ids=["plain", "views"])
+def test_training_goes_on_from_a_trained_scorer_and_keeps_the_classes_that_both_know(looks, learnt, tmp_path):
+    torch.manual_seed(5)
+    width = FovealEncoder.width if looks else 24
+    if looks:
+        learnt = LearningScorer(torch.rand(width), torch.rand(width), num_classes=4, dropout=0.3, looks=True)
+    path = tmp_path / "trained.safetensors"
+    save_file(learnt.plain(), path, metadata=NAMES.to_metadata())
+    trained = UrDmuScorer(path)
+
+    def goes_on(names: ClassNames) -> dict[str, torch.Tensor]:
+        # The features of other videos have another mean and deviation.
+        other = LearningScorer(
+            torch.rand(width), 0.5 + torch.rand(width), num_classes=len(names), dropout=0.5, looks=looks
+        )
+        other.go_on_from(trained, names)
+        return other.plain()
+
+    before, same = learnt.plain(), goes_on(NAMES)
+    assert before.keys() == same.keys()
+    assert all(torch.allclose(before[name], same[name], atol=1e-5) for name in before)
+    fewer = goes_on(ClassNames(("Fighting", "Theft"), ("Hug",)))
+    rows = "class_head.mlp.4.weight"
+    assert torch.equal(fewer[rows][[0, 1, 3]], before[rows][[0, 2, 3]])
+    assert not torch.allclose(fewer[rows][2], before[rows][1])
+    narrow = LearningScorer(torch.zeros(9), torch.ones(9), num_classes=4, dropout=0.0)
+    with pytest.raises(InputError, match=f"features of width {width}, and here they have 9"):
+        narrow.go_on_from(trained, NAMES)
+
+
 def test_gradients_reach_every_weight(learnt):
     learnt.train()
     batch = Batch(

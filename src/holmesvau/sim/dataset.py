@@ -73,9 +73,10 @@ def generate(
     `duration` is seconds, 5 to 90,000, or a range of them; `events` the most anomalies in a video, in every
     hour that is begun; `busy` scales how much ordinary life there is. `split` is train, val or test: their
     layouts of scenes, clothes, uniforms and cars are disjoint. Unless `scenes` asks for others, the kinds of
-    scenes in `holmesvau.sim.scenes.HELD_OUT` are in test alone, those in `TRAINING` in the others. The same
-    arguments give the same pixels before encoding and the same texts, whatever `workers` is (default: all
-    cores). A video that is there already is not rendered again: an interrupted call goes on when repeated.
+    scenes in `holmesvau.sim.scenes.HELD_OUT` are in test alone, those in `TRAINING` in the others, those in
+    `VALIDATION` in val alone. The same arguments give the same pixels before encoding and the same texts,
+    whatever `workers` is (default: all cores). A video that is there already is not rendered again: an
+    interrupted call goes on when repeated.
 
     Raises:
         InputError: for an argument out of its range, or when the folder holds this split made with other

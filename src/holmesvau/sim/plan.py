@@ -36,6 +36,7 @@ _PACE = {
     "crossing": 4.0, "street": 5.0, "car park": 8.0, "shop": 9.0,
     "corridor": 10.0, "platform": 7.0, "warehouse": 12.0, "living room": 16.0,
     "lobby": 8.0, "alley": 11.0, "park": 7.0, "office": 12.0,
+    "supermarket": 8.0, "petrol station": 8.0, "garage": 10.0, "yard": 8.0, "cafe": 9.0,
     OWN: 20.0,
 }  # fmt: skip
 _SHARES = {

@@ -13,19 +13,21 @@ from holmesvau.sim.world import Scene
 
 NAMES = (
     "crossing", "street", "car park", "shop", "corridor", "platform", "warehouse", "living room",
-    "lobby", "alley", "park", "office",
+    "lobby", "alley", "park", "office", "supermarket", "petrol station", "garage", "yard", "cafe",
 )  # fmt: skip
 # Seen in tests only: what is learnt in other kinds of places can be tried in those.
 HELD_OUT = ("corridor", "platform")
 # Seen in training alone. The more kinds of places a model knows, the less a new one confuses it; tests have
 # the same places as before there were these.
-TRAINING = ("lobby", "alley", "park", "office")
+TRAINING = ("lobby", "alley", "park", "office", "supermarket", "petrol station", "garage", "yard")
+# Seen in validation alone, so that what is chosen by it is chosen for places that are new.
+VALIDATION = ("cafe",)
+_ABSENT = {"train": HELD_OUT + VALIDATION, "val": HELD_OUT, "test": TRAINING + VALIDATION}
 
 
 def of_split(split: str) -> tuple[str, ...]:
     """The kinds of places that videos of a split have."""
-    others = TRAINING if split == "test" else HELD_OUT
-    return tuple(name for name in NAMES if name not in others)
+    return tuple(name for name in NAMES if name not in _ABSENT.get(split, ()))
 
 
 def build(name: str, seed: int) -> Scene:

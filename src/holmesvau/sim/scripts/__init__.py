@@ -104,6 +104,24 @@ SUITED: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Abuse", "Arrest", "Arson", "Assault", "Burglary", "Fall", "Fighting", "Shooting", "Stealing",
             "Vandalism",
         ),
+        "supermarket": (
+            "Abuse", "Arrest", "Assault", "Fall", "Fighting", "Robbery", "Shooting", "Shoplifting", "Stealing",
+        ),
+        "petrol station": (
+            "Arrest", "Arson", "Assault", "Explosion", "Fall", "Fighting", "RoadAccidents", "Robbery", "Shooting",
+            "Stealing", "Vandalism",
+        ),
+        "garage": (
+            "Abuse", "Arrest", "Arson", "Assault", "Explosion", "Fall", "Fighting", "RoadAccidents", "Robbery",
+            "Shooting", "Stealing", "Vandalism",
+        ),
+        "yard": (
+            "Abuse", "Arrest", "Arson", "Assault", "Explosion", "Fall", "Fighting", "Riot", "Robbery", "Shooting",
+            "Stealing", "Vandalism",
+        ),
+        "cafe": (
+            "Abuse", "Arrest", "Arson", "Assault", "Fall", "Fighting", "Robbery", "Shooting", "Stealing", "Vandalism",
+        ),
         "living room": ("Abuse", "Assault", "Burglary", "Fall", "Fighting", "Arrest", "Shooting", "Arson"),
     }
 )  # fmt: skip

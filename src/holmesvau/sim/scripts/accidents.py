@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from holmesvau.sim.scripts.cue import Cue, NoRoomError, scene_has_road
+from holmesvau.sim.scripts.cue import LANES, Cue, NoRoomError, scene_has_road
 from holmesvau.sim.scripts.floor import Point
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps
@@ -89,7 +89,7 @@ def road_accident(cue: Cue) -> Happening:
     ]
     spot = cue.one(spots)
     finish, name = cue.paint()
-    cue.words |= {"car": name, "road": "lane" if cue.scene.name == "car park" else "road"}
+    cue.words |= {"car": name, "road": "lane" if cue.scene.name in LANES else "road"}
     speed = cue.between(7.0, 10.0)
     car = Steps(-abs(spot[0] - x0) / speed, x0, y).set(lights=float(cue.dark), damage=0.0)
     car.go((spot[0] - way * 1.9, y), speed=speed)

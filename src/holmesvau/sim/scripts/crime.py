@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from holmesvau.sim.looks import CLOTHES
-from holmesvau.sim.scripts.cue import WALK, Cue, NoRoomError
+from holmesvau.sim.scripts.cue import SHOPS, WALK, Cue, NoRoomError
 from holmesvau.sim.scripts.negatives import BROWN_BAG
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps, stay
@@ -107,7 +107,7 @@ def _searched(cue: Cue) -> tuple[Steps, float, str]:
 
 def shoplifting(cue: Cue) -> Happening:
     """A customer hides goods under their clothes and leaves without paying."""
-    if cue.scene.name != "shop":
+    if cue.scene.name not in SHOPS:
         raise NoRoomError
     # The better seen of two, as the hands tell it all.
     eye = cue.scene.camera

@@ -29,6 +29,10 @@ CLOSE_ENOUGH, CLOSE_ENOUGH_OUTSIDE = 38.0, 28.0
 CHOICES = 3
 WALK, HURRY, RUN = 1.35, 2.0, 3.6
 
+# Where goods stand on shelves and are paid for at a counter with a till.
+SHOPS = ("shop", "supermarket")
+# Where cars go slowly, on lanes rather than roads.
+LANES = ("car park", "garage", "petrol station")
 SCENE_WORDS = {
     "footage": ("in front of the camera", "in front of the camera"),
     "crossing": ("at a road crossing", "on the pavement"),
@@ -43,6 +47,11 @@ SCENE_WORDS = {
     "alley": ("in an alley", "between the walls"),
     "park": ("in a park", "on the way"),
     "office": ("in an office", "between the desks"),
+    "supermarket": ("in a supermarket", "between the shelves"),
+    "petrol station": ("at a petrol station", "beside the pumps"),
+    "garage": ("in an underground garage", "between the pillars"),
+    "yard": ("in a schoolyard", "in the middle of the yard"),
+    "cafe": ("in a café", "between the tables"),
 }
 OUT_OF = {
     "footage": "out of the picture",
@@ -50,6 +59,8 @@ OUT_OF = {
     "shop": "out of the shop", "corridor": "down the corridor", "platform": "along the platform",
     "warehouse": "out of the hall", "living room": "out of the room", "lobby": "out of the building",
     "alley": "down the alley", "park": "through the park", "office": "out of the office",
+    "supermarket": "out of the supermarket", "petrol station": "out of the petrol station",
+    "garage": "out of the garage", "yard": "out of the yard", "cafe": "out of the café",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from holmesvau.sim.scripts.cue import WALK, Cue, NoRoomError, scene_has_road
+from holmesvau.sim.scripts.cue import LANES, SHOPS, WALK, Cue, NoRoomError, scene_has_road
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps
 from holmesvau.sim.world import Finish
@@ -97,14 +97,14 @@ def talking(cue: Cue) -> Happening:
 
 def shopping(cue: Cue) -> Happening:
     """A customer takes something from a shelf, queues, pays and leaves; elsewhere somebody looks at what is shown."""
-    if cue.scene.name not in ("shop", "street", "living room"):
+    if cue.scene.name not in (*SHOPS, "street", "living room"):
         raise NoRoomError
     shelf = cue.place("shelf", "window")
     customer = cue.person("customer", carries=None, hooded=False)
     cue.words["place"] = shelf.phrase
     seconds = max(3.0, min(cue.seconds, 25.0))
     steps = cue.arrive(shelf.xy, 0.0).do(
-        "browse" if cue.scene.name == "shop" else "look_around", seconds, heading=shelf.heading
+        "browse" if cue.scene.name in SHOPS else "look_around", seconds, heading=shelf.heading
     )
     cue.beat(
         "act",
@@ -115,7 +115,7 @@ def shopping(cue: Cue) -> Happening:
         weight=1.6,
     )
     cue.busy.append((*shelf.xy, 0.7))
-    if cue.scene.name == "shop":
+    if cue.scene.name in SHOPS:
         steps.hold("item")
         counter = cue.scene.place("counter")
         begun = steps.t
@@ -172,7 +172,7 @@ def driving(cue: Cue) -> Happening:
     lane = cue.one([r for r in cue.scene.routes.values() if r.kind == "drive"])
     finish, name = cue.paint()
     cue.words["car"] = name
-    slow = cue.scene.name == "car park"
+    slow = cue.scene.name in LANES
     steps = (
         Steps(0.0, *lane.points[0])
         .set(lights=float(cue.dark))
@@ -279,7 +279,7 @@ def dog_walk(cue: Cue) -> Happening:
 
 def working(cue: Cue) -> Happening:
     """Somebody carries a box from one rack to another."""
-    if cue.scene.name not in ("warehouse", "shop"):
+    if cue.scene.name not in ("warehouse", *SHOPS):
         raise NoRoomError
     first, second = cue.place("shelf"), cue.place("shelf", "counter")
     if math.dist(first.xy, second.xy) < 1.5:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from holmesvau.sim.scripts.cue import RUN, Cue, NoRoomError, scene_has_road
+from holmesvau.sim.scripts.cue import RUN, SHOPS, Cue, NoRoomError, scene_has_road
 from holmesvau.sim.scripts.floor import Point
 from holmesvau.sim.scripts.truth import Happening
 from holmesvau.sim.track import Steps, stay
@@ -216,7 +216,7 @@ def robbery(cue: Cue) -> Happening:
     """Somebody with a weapon makes another hand over money or a bag."""
     weapon: Held = cue.one(["gun", "knife"])
     robber = cue.person("robber", person="man", hooded=cue.chance(0.7), known_as="robber")
-    if cue.scene.name == "shop":
+    if cue.scene.name in SHOPS:
         counter, till = cue.place("counter", named="counter"), cue.scene.place("till")
         a, b, loot = counter.xy, till.xy, "the money from the till"
         victim = cue.person("victim", hooded=False, known_as="cashier")

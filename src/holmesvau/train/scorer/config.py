@@ -65,7 +65,9 @@ class Optimisation:
 class ScorerTraining:
     """Stage 1: a UR-DMU scorer on the stored features of `encoder`.
 
-    `encoder_source` is the checkpoint of an encoder that needs one (`internvit`). A training example is a
+    `encoder_source` is the checkpoint of an encoder that needs one (`internvit`). `start` is a file of scorer
+    weights that training goes on from, on features of the same encoder, or `tiny` for the embedded one's; of
+    its classes those that the videos show are taken over. A training example is a
     window of at most `window` dense frames at a random place; validation scores whole videos. A batch has
     `batch_videos` windows, half of them of normal videos; with several processes they share it. An epoch is
     as many steps as show every video of the larger half once, but not fewer than `steps_per_epoch`. Training
@@ -80,6 +82,7 @@ class ScorerTraining:
 
     encoder: str = "efficientnet-lite0"
     encoder_source: str = ""
+    start: str = ""
     scan: ScanConfig = field(default_factory=ScanConfig)
     losses: Losses = field(default_factory=Losses)
     optimisation: Optimisation = field(default_factory=Optimisation)

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from holmesvau.ats.classes import PREFIX, ClassHead
+from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.looking import PREFIX as LOOKING
 from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import CHANNELS, UrDmu, UrDmuOutputs
-from holmesvau.ats.urdmu_scorer import taken
+from holmesvau.ats.urdmu_scorer import UrDmuScorer, taken
+from holmesvau.errors import InputError
 from holmesvau.train.scorer.examples import Batch
 
 _CONVOLUTION = "embedding.conv_1.0."
@@ -67,6 +68,30 @@ class LearningScorer(nn.Module):
         whole = UrDmuOutputs(*(getattr(outputs, name).float() for name in UrDmuOutputs.__slots__))
         return whole, None if logits is None else logits.float()
 
+    @torch.no_grad()
+    def go_on_from(self, before: UrDmuScorer, names: ClassNames) -> None:
+        """Take over a trained scorer's weights; a class of `names` that it knows keeps its row of the head.
+
+        Raises:
+            InputError: when it reads other features.
+        """
+        width = len(self.mean) if self.looking is None else len(self.looking.mean)
+        if (before.looking is None) != (self.looking is None) or before.input_width != width:
+            raise InputError(
+                f"{before.path}: this scorer reads features of width {before.input_width}, and here they "
+                f"have {width}. Start from one that was trained with the same encoder."
+            )
+        self.learning.network.load_state_dict(before.network.state_dict())
+        convolution = self.learning.network.embedding.conv_1[0]
+        assert isinstance(convolution, nn.Conv1d) and convolution.bias is not None
+        # The file has the normalisation in this layer: `_convolution` the other way round.
+        convolution.bias += (convolution.weight * self.mean[:, None]).sum((1, 2))
+        convolution.weight *= self.deviation[:, None]
+        if self.looking is not None and before.looking is not None:
+            self.looking.load_state_dict(before.looking.state_dict())
+        if self.class_head is not None and before.class_head is not None and before.class_names is not None:
+            _take_classes(self.class_head, names, before.class_head, before.class_names)
+
     def plain(self) -> dict[str, Tensor]:
         """The weights as a scorer's file has them, for features as the encoder gives them."""
         with torch.no_grad():
@@ -83,6 +108,15 @@ class LearningScorer(nn.Module):
         weight = convolution.weight / self.deviation[:, None]
         shift = (weight * self.mean[:, None]).sum((1, 2))
         return {_CONVOLUTION + "weight": weight, _CONVOLUTION + "bias": convolution.bias - shift}
+
+
+def _take_classes(mine: ClassHead, names: ClassNames, theirs: ClassHead, known: ClassNames) -> None:
+    """All layers of a trained head, and of its last one the rows of the classes that both have."""
+    mine.mlp[:-1].load_state_dict(theirs.mlp[:-1].state_dict())
+    shared = [name for name in names.all if name in known.all]
+    here, there = ([of.all.index(name) for name in shared] for of in (names, known))
+    for parameter, trained in zip(mine.mlp[-1].parameters(), theirs.mlp[-1].parameters(), strict=True):
+        parameter[here] = trained[there]
 
 
 class _Learning(nn.Module):

@@ -22,6 +22,7 @@ from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.features import Progress
 from holmesvau.ats.store import FeatureStore
+from holmesvau.ats.urdmu_scorer import UrDmuScorer
 from holmesvau.checkpoints.scorer import SCORER_FILE
 from holmesvau.config import to_dict
 from holmesvau.errors import InputError, ModelError
@@ -41,6 +42,7 @@ from holmesvau.train.scorer.examples import (
 from holmesvau.train.scorer.material import Material, gather, pictured
 from holmesvau.train.scorer.model import LearningScorer, Reader, noise_for
 from holmesvau.train.scorer.validation import Validation, validate
+from holmesvau.vlm.tiny_folder import WEIGHTS as EMBEDDED
 
 log = logging.getLogger(__name__)
 
@@ -338,18 +340,26 @@ class _Training:
 
 
 def new_scorer(config: ScorerTraining, familiarity: Familiarity, names: ClassNames) -> LearningScorer:
-    """An untrained scorer for features of that description."""
+    """A scorer for features of that description, untrained or as `config.start` has it.
+
+    Raises:
+        InputError: when the start reads other features. ModelError: when it cannot be read.
+    """
     mean, deviation = torch.from_numpy(familiarity.mean), torch.from_numpy(familiarity.deviation)
     if not config.normalise:
         mean, deviation = torch.zeros_like(mean), torch.ones_like(deviation)
     num_classes = len(names) if config.losses.classes else 0
-    return LearningScorer(
+    scorer = LearningScorer(
         mean,
         deviation,
         num_classes=num_classes,
         dropout=config.dropout,
         looks=pictured(config) is not None,
     )
+    if config.start:
+        source = EMBEDDED / SCORER_FILE if config.start == "tiny" else Path(config.start)
+        scorer.go_on_from(UrDmuScorer(source), names)
+    return scorer
 
 
 def learning_rate(config: Optimisation, step: int, total_steps: int) -> float:
