@@ -22,6 +22,7 @@ from holmesvau.report import from_json, to_json
 from holmesvau.types import AnomalyCurve
 from holmesvau.video import open_video
 from holmesvau.video.picture import jpeg
+from holmesvau.vlm.judgement import parse_judgement
 from tests.vlm.conftest import byte_tokenizer, native_config
 
 SHORT = ["generation.max_new_tokens=6", "sampler.num_frames=4"]
@@ -210,20 +211,25 @@ def test_only_the_words_of_a_model_trained_with_the_scorer_are_withheld(
     assert bool(holmes.ask(burning_room, "What burns?").note) == uses_scan
 
 
-def test_what_the_scorer_has_learnt_as_harmless_is_no_event_and_the_report_says_so(tmp_path, burning_room):
+@pytest.fixture(scope="module")
+def sees_lights(tmp_path_factory) -> ats.UrDmuScorer:
+    """To whom everything stands out, as a change of light."""
+    tmp_path = tmp_path_factory.mktemp("lights")
     torch.manual_seed(0)
     names = ClassNames(("Arson", "Fighting"), ("LightChange",))
     head = {PREFIX + name: tensor for name, tensor in ClassHead(len(names)).state_dict().items()}
-    # Whatever it sees, it takes for a change of light.
     head[PREFIX + "mlp.4.weight"][:] = 0
     head[PREFIX + "mlp.4.bias"][:] = torch.tensor([0.0, 0.0, 0.0, 9.0])
     network = ats.UrDmu(EfficientNetEncoder.width).state_dict()
     network["cls_head.mlp.2.bias"][:] = 9.0
     save_file({**network, **head}, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
-    scorer = ats.UrDmuScorer(tmp_path / "scorer.safetensors")
+    return ats.UrDmuScorer(tmp_path / "scorer.safetensors")
+
+
+def test_what_the_scorer_has_learnt_as_harmless_is_no_event_and_the_report_says_so(sees_lights, burning_room):
     dropped, kept = (
         Holmes(
-            EfficientNetEncoder(), scorer, None, config=load(HolmesConfig, None, [f"harmless={how}"])
+            EfficientNetEncoder(), sees_lights, None, config=load(HolmesConfig, None, [f"harmless={how}"])
         ).watch(burning_room)
         for how in ("drop", "keep")
     )
@@ -231,3 +237,17 @@ def test_what_the_scorer_has_learnt_as_harmless_is_no_event_and_the_report_says_
     assert np.array_equal(kept.curve.scores, dropped.curve.scores)
     (warning,) = [warning for warning in dropped.warnings if "harmless=keep" in warning]
     assert "light change" in warning and not any("harmless" in warning for warning in kept.warnings)
+
+
+@pytest.mark.parametrize("uses_scan", [True, False])
+def test_where_all_is_harmless_a_model_that_sees_the_same_does_not_judge_otherwise(
+    holmes, sees_lights, burning_room, monkeypatch, uses_scan
+):
+    monkeypatch.setattr(holmes.model, "uses_scan", uses_scan)
+    watched = Holmes(
+        EfficientNetEncoder(), sees_lights, holmes.model, config=load(HolmesConfig, None, SHORT)
+    ).watch(burning_room)
+    assert not watched.events and watched.summary.description
+    judgement = watched.summary.judgement
+    assert (judgement == "No: what stands out is taken for light change at 0:00–1:00.") == uses_scan
+    assert (parse_judgement(judgement).is_anomalous is False) >= uses_scan

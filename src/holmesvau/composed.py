@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from holmesvau.clock import span_clock
 from holmesvau.notes import first_sentences
-from holmesvau.types import Event, Summary
+from holmesvau.types import Event, Span, Summary
 from holmesvau.vlm.prompts import parse_judgement
 
 # Events that are told; of more, the most abnormal.
@@ -40,6 +40,18 @@ def of_events(events: Sequence[Event]) -> Summary:
     if silent:
         judgement += f" Not described: {_stretches(silent)} that stood out too."
     return Summary(judgement, "\n".join(lines), "\n".join(line for line in reasons if line))
+
+
+def dismissed(spans: Sequence[tuple[Span, str]]) -> str:
+    """A judgement where all that stood out is harmless: each span with what it is taken for, in words.
+
+    `No: what stands out is taken for hugging at 0:31–0:48, for nothing unusual at 1:02–1:05.`
+    """
+    taken: dict[str, list[Span]] = {}
+    for span, name in spans:
+        taken.setdefault(name, []).append(span)
+    parts = (f"for {name} at {_clocks(found[:TIMES], len(found))}" for name, found in taken.items())
+    return f"No: what stands out is taken {', '.join(parts)}."
 
 
 def said(event: Event) -> bool:
@@ -79,8 +91,12 @@ def _judgement(events: Sequence[Event], abnormal: bool) -> str:
 
 
 def _times(events: Sequence[Event]) -> str:
-    times = ", ".join(span_clock(event.span) for event in _most(events, TIMES))
-    more = len(events) - TIMES
+    return _clocks([event.span for event in _most(events, TIMES)], len(events))
+
+
+def _clocks(shown: Sequence[Span], number: int) -> str:
+    """The times of some, and how many there are beside them."""
+    times, more = ", ".join(map(span_clock, shown)), number - len(shown)
     return times if more < 1 else f"{times} and {'once' if more == 1 else f'{more} times'} more"
 
 

@@ -47,6 +47,9 @@ class Look(Protocol):
 class Telling:
     """Tells of one video with one model, as long as its budget lasts and it is there.
 
+    `dismissed` is what stood out and is no event, with what it is taken for. Where there is nothing else, the
+    video is judged by that: a model that sees what the scorer sees, in a few frames, is not asked twice.
+
     Afterwards `down` is the model's error where it went away; what has been said by then stays.
     """
 
@@ -57,13 +60,14 @@ class Telling:
         config: DescribeConfig,
         generation: GenerationOptions,
         *,
+        dismissed: Sequence[tuple[Span, str]] = (),
         questions: int = 0,
         progress: Progress | None = None,
     ) -> None:
         self.model = model
         self.down: ModelDownError | None = None
         self._look, self.config, self._options = look, config, generation
-        self._questions, self._progress = questions, progress
+        self._dismissed, self._questions, self._progress = dismissed, questions, progress
         self._steps = self._total = 0
         # The video's words, where they were found together with those of its events.
         self._summary: Summary | None = None
@@ -255,6 +259,10 @@ class Telling:
 
         def looked() -> Summary:
             visual = self._look(None)
+            if self._dismissed and not events:
+                question = prompts.QUESTIONS["video"]["description"]
+                description = self.model.answer(visual, question, options=self._options)
+                return Summary(composed.dismissed(self._dismissed), description)
             lines: list[str] = []
             if chapters:
                 question = prompts.QUESTIONS["video"]["analysis"]

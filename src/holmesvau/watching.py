@@ -55,6 +55,8 @@ class Watch:
         self._calibration, self._scorer = scored.calibration or float, scored.scorer
         self._started, self._progress = started, progress
         self._warnings = [*scored.scan.warnings]
+        # What stands out and is no event, with what the scorer takes it for, in words.
+        self._dismissed: list[tuple[Span, str]] = []
         self._timing = {
             "decode": scored.scan.decode_seconds,
             "encode": scored.scan.encode_seconds,
@@ -114,7 +116,14 @@ class Watch:
             return seen.look(index, lambda missing: model.fetch(missing, self._video.at), model)
 
         return Telling(
-            model, look, config.describe, config.generation, questions=questions, progress=self._progress
+            model,
+            look,
+            config.describe,
+            config.generation,
+            # Another model has its own eyes, and its own say.
+            dismissed=self._dismissed if model.uses_scan else (),
+            questions=questions,
+            progress=self._progress,
         )
 
     def _whole(self) -> Span:
@@ -151,6 +160,7 @@ class Watch:
             taken_for = harmless(self._scorer, self._dense, self._curve, spans)
             both = list(zip(spans, taken_for, strict=True))
             self._warnings += [_no_event(span, name) for span, name in both if name]
+            self._dismissed = [(span, _taken_for(name)) for span, name in both if name]
             spans = [span for span, name in both if not name]
         return [
             Event(
@@ -188,12 +198,15 @@ class Watch:
         self._timing[stage] += time.perf_counter() - began
 
 
+def _taken_for(name: str) -> str:
+    return "nothing out of the ordinary" if name == NORMAL else in_words(name)
+
+
 def _no_event(span: Span, name: str) -> str:
-    known = f"{in_words(name)}, which it has learnt as harmless"
-    taken_for = "nothing out of the ordinary" if name == NORMAL else known
+    learnt = "" if name == NORMAL else ", which it has learnt as harmless"
     return (
-        f"What stands out at {span_clock(span)} is no event: the scorer takes it for {taken_for} "
-        "(--set harmless=keep keeps it)."
+        f"What stands out at {span_clock(span)} is no event: the scorer takes it for "
+        f"{_taken_for(name)}{learnt} (--set harmless=keep keeps it)."
     )
 
 
