@@ -81,6 +81,8 @@ def holmesvau_2b() -> Recipe:
 def tiny() -> Recipe:
     """The embedded model's: simulated CCTV in two sizes, a class head beside the scorer.
 
+    What ships has gone on from it with more videos (its model card has the commands).
+
     A scan by half-seconds sees two frames a second, so no more are rendered. Two cores render and scan these
     4,200 videos in about eighty minutes, train stage 1 in half an hour and stage 2 in an hour.
     """
