@@ -90,13 +90,18 @@ def _bar(kit: Kit, x: float, y: float, long: float, heading: float) -> None:
         kit.parts.block(*spot, wide, deep, tall, material, DARK_METAL, z=1.05, heading=heading, casts=False)
 
 
+def _behind_the_bar(kit: Kit) -> tuple[Material, Material]:
+    """The shelves of bottles, and the menu above them."""
+    bottles = kit.material("goods", (90, 70, 54), (150, 150, 146), scale=0.4)
+    return bottles, kit.material("poster", (34, 36, 38), (60, 44, 36), second=(196, 192, 180), scale=0.4)
+
+
 def _bar_along(kit: Kit, side: int, half: float) -> None:
     """The bar along a side wall, with shelves and the menu behind it."""
     x, y, long = side * min(half - 1.5, 3.7), kit.uniform(5.9, 6.5), kit.uniform(2.7, 3.4)
     _bar(kit, x, y, long, DOWN if side > 0 else UP)
-    bottles = kit.material("goods", (90, 70, 54), (150, 150, 146), scale=0.4)
+    bottles, menu = _behind_the_bar(kit)
     kit.parts.block(side * (half - 0.2), y, long * 0.9, 0.34, 1.9, bottles, heading=UP if side < 0 else DOWN)
-    menu = kit.material("poster", (34, 36, 38), (60, 44, 36), second=(196, 192, 180), scale=0.4)
     kit.on_side(side, side * half, y, 1.3, 0.8, menu, z=2.1, lift=0.05)
     facing = 0.0 if side > 0 else math.pi
     kit.place("counter", "counter", x - side * 0.75, y - 0.1, facing, "the bar", z=1.1)
@@ -107,9 +112,8 @@ def _bar_across(kit: Kit, side: int, half: float, back: float) -> None:
     """The bar across the back of the room, rather to one side."""
     x, y, long = side * kit.uniform(0.6, 1.4), back - 1.7, kit.uniform(3.2, 4.4)
     _bar(kit, x, y, long, 0.0)
-    bottles = kit.material("goods", (90, 70, 54), (150, 150, 146), scale=0.4)
+    bottles, menu = _behind_the_bar(kit)
     kit.parts.block(x, back - 0.2, long * 0.9, 0.34, 1.9, bottles)
-    menu = kit.material("poster", (34, 36, 38), (60, 44, 36), second=(196, 192, 180), scale=0.4)
     kit.parts.wall((x - 1.5, back - 0.04), (x + 1.5, back - 0.04), 0.8, menu, z=2.1, lift=0.05)
     kit.place("counter", "counter", x - 0.3, y - 0.72, UP, "the bar", z=1.1)
     kit.place("queue", "queue", x + 0.5, y - 0.75, UP, "the bar")

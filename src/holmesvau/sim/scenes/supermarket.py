@@ -85,12 +85,17 @@ def _gondola(kit: Kit, x: float, y: float, long: float, high: float, heading: fl
     kit.parts.block(x, y, long, 0.8, high - 0.14, goods, base, z=0.14, heading=heading)
 
 
+def _sign(kit: Kit) -> Material:
+    """What hangs over the rows."""
+    return kit.material(
+        "poster", (176, 44, 40), (40, 92, 150), (54, 120, 66), second=(232, 230, 222), scale=0.5
+    )
+
+
 def _rows_away(kit: Kit, side: int, half: float, back: float, full: bool) -> Spot:
     """Rows away from the camera, one of them behind the checkout where `full`; where to turn to the doors."""
     high, pitch = kit.uniform(1.35, 1.75), kit.uniform(2.5, 3.0)
-    sign = kit.material(
-        "poster", (176, 44, 40), (40, 92, 150), (54, 120, 66), second=(232, 230, 222), scale=0.5
-    )
+    sign = _sign(kit)
     first, stop = kit.uniform(6.9, 7.5), back - kit.uniform(2.4, 3.2)
     number = 0
     for k in range(-1 if full else 0, 3):
@@ -117,9 +122,7 @@ def _rows_across(kit: Kit, side: int, half: float, back: float, high: float) -> 
     """Low rows across the hall, in two parts with a passage between; where to turn to the doors."""
     tall, pitch = kit.uniform(1.15, 1.4), kit.uniform(3.0, 3.5)
     gap, first = -side * kit.uniform(0.2, 0.8), kit.uniform(7.5, 8.0)
-    sign = kit.material(
-        "poster", (176, 44, 40), (40, 92, 150), (54, 120, 66), second=(232, 230, 222), scale=0.5
-    )
+    sign = _sign(kit)
     for k in range(3 if first + 2 * pitch < back - 2.0 else 2):
         y = first + pitch * k
         for part, (x0, x1) in enumerate(((-half + 2.4, gap - 0.95), (gap + 0.95, half - 2.2))):
