@@ -22,13 +22,11 @@ from holmesvau.ats import fovea
 from holmesvau.ats.fovea import Window
 from holmesvau.sim.plan import Plan, Settings, plan
 from holmesvau.sim.scenes import of_split
-from holmesvau.sim.world import State
+from holmesvau.sim.seen import in_picture, seen
 from holmesvau.video import open_video
 
 FPS = 2.0
 DURATION = (25.0, 70.0)
-# Metres above the floor: of a person's chest, of the middle of anything else, of a person's head.
-CHEST, MIDDLE, HEAD = 1.0, 0.4, 1.7
 
 
 def main() -> None:
@@ -78,27 +76,16 @@ def looked_at(planned: Plan, path: Path) -> list[tuple[str, list[bool]]]:
     with open_video(path) as video:
         frames = np.concatenate([batch.frames for batch in video.frames(every=1)])
     height, width = frames.shape[1:3]
-    camera = planned.stage.scene.camera.resized(width, height)
     traces = fovea.thumbnails(frames)
     found = []
     for happening in planned.anomalies:
         first, last = np.ceil(happening.start * FPS), np.ceil(happening.end * FPS)
+        names = {actor.name for actor in happening.actors}
         for row in range(int(first), min(int(last), len(frames))):
-            points, bodies = [], []
-            for actor in happening.actors:
-                state = actor.at(row / FPS)
-                if state is None:
-                    continue
-
-                def seen(above: float, state: State = state) -> tuple[float, float]:
-                    pixel, _ = camera.project(np.array([state.x, state.y, state.z + above]))
-                    return pixel[0] / width, pixel[1] / height
-
-                points.append(seen(CHEST if actor.kind == "person" else MIDDLE))
-                if actor.kind == "person":
-                    bodies.append((seen(0.0), seen(HEAD)))
-            points = [point for point in points if in_picture(*point)]
-            bodies = [body for body in bodies if in_picture(*body[0]) and in_picture(*body[1])]
+            taking_part = [one for one in seen(planned, row / FPS, (width, height)) if one.name in names]
+            points = [one.middle for one in taking_part]
+            bodies = [(one.feet, one.head) for one in taking_part if one.kind == "person"]
+            bodies = [body for body in bodies if in_picture(body[0]) and in_picture(body[1])]
             if points:
                 windows = fovea.glance(
                     traces[row], traces[max(0, row - fovea.MEMORY) : row], width / height
@@ -108,10 +95,6 @@ def looked_at(planned: Plan, path: Path) -> list[tuple[str, list[bool]]]:
                 shares = [any(held[: k + 1]) for k in range(len(held))]
                 found.append((happening.label, [*shares, whole[0], any(whole)]))
     return found
-
-
-def in_picture(x: float, y: float) -> bool:
-    return 0 <= x <= 1 and 0 <= y <= 1
 
 
 def holds(window: Window, x: float, y: float) -> bool:

@@ -54,7 +54,8 @@ def load(
         width = looking.input_width
         reads = own is not None or (width and width == registry.get("encoders", FOVEAL_ENCODER).width)
         encoder = FOVEAL_ENCODER if reads else DEFAULT_ENCODER
-    return _load_encoder(encoder, source, model, device), looking, model
+    windows = getattr(looking, "windows", None) or getattr(own, "windows", None)
+    return _load_encoder(encoder, source, model, device, windows), looking, model
 
 
 def _resolved(name: str) -> tuple[str, str | None]:
@@ -78,11 +79,20 @@ def _resolved(name: str) -> tuple[str, str | None]:
 
 
 def _load_encoder(
-    encoder: str, source: str | None, model: VisionLanguageModel | None, device: str | None
+    encoder: str,
+    source: str | None,
+    model: VisionLanguageModel | None,
+    device: str | None,
+    windows: Path | None,
 ) -> Encoder:
-    """An encoder by registered name; InternViT is shared with the model that already holds it."""
+    """An encoder by registered name; InternViT is shared with the model that already holds it.
+
+    Into `windows` the foveal one looks with the network that the scorer was trained with.
+    """
     factory = registry.get("encoders", encoder)
     options: dict[str, Any] = {} if device is None else {"device": device}
+    if encoder == FOVEAL_ENCODER and windows is not None:
+        options["windows"] = windows
     if encoder != "internvit":
         named: Encoder = factory(**options)
         return named

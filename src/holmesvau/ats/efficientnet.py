@@ -18,6 +18,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -133,10 +135,38 @@ def fold(state: Mapping[str, torch.Tensor]) -> list[list[Folded]]:
     return [[one(layer) for layer in block] for block in blocks()]
 
 
+def save_folded(tensors: Mapping[str, torch.Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write `EfficientNetLite0.folded()` as a file that `read_folded` reads, in half precision."""
+    save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, path, dict(metadata))
+
+
+def read_folded(path: Path) -> list[list[Folded]]:
+    """Every block's convolutions as a trained network's file has them.
+
+    Raises:
+        ModelError: when the file is missing, damaged, or holds another network.
+    """
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: the encoder's weights cannot be read ({error}).") from error
+    expected = fold(released_weights())
+    shapes = {f"{part.layer.convolution}.weight": part.weight.shape for block in expected for part in block}
+    found = {name: tuple(tensors[name].shape) for name in shapes if name in tensors}
+    if found != shapes:
+        raise ModelError(f"{path}: these are not the weights of an EfficientNet-Lite0.")
+
+    def one(layer: Layer) -> Folded:
+        weight, bias = (tensors[f"{layer.convolution}.{part}"].float().numpy() for part in ("weight", "bias"))
+        return Folded(layer, weight, bias)
+
+    return [[one(layer) for layer in block] for block in blocks()]
+
+
 class EfficientNetLite0(nn.Module):
     """The network in torch, batch norm folded: `forward(uint8 [B, 224, 224, 3]) -> map [B, 1280, 7, 7]`.
 
-    Inference and frozen use only: there are no batch statistics left to train.
+    There are no batch statistics left to train; weights can be, after `requires_grad_`.
     """
 
     def __init__(self, folded: list[list[Folded]] | None = None) -> None:
@@ -156,6 +186,18 @@ class EfficientNetLite0(nn.Module):
             y = block(x)
             x = x + y if x.shape == y.shape else y
         return x
+
+    def folded(self) -> dict[str, torch.Tensor]:
+        """The weights under the released names of their convolutions, for `save_folded`."""
+        tensors = {}
+        for named, block in zip(blocks(), self.blocks, strict=True):
+            assert isinstance(block, nn.Sequential)
+            for layer, parts in zip(named, block, strict=True):
+                convolution = next(part for part in parts.modules() if isinstance(part, nn.Conv2d))
+                assert convolution.bias is not None
+                tensors[f"{layer.convolution}.weight"] = convolution.weight.detach().cpu()
+                tensors[f"{layer.convolution}.bias"] = convolution.bias.detach().cpu()
+        return tensors
 
 
 def _torch_layer(part: Folded) -> nn.Sequential:
@@ -258,6 +300,7 @@ class EfficientNetEncoder:
         device: "cpu", or a torch device such as "cuda" or "cuda:1".
         runtime: "onnx" (CPU only, the fastest there), "torch", or "auto": onnx on the CPU, torch elsewhere.
         threads: CPU threads to compute with; None leaves it to the runtime (all cores).
+        weights: a file of trained weights (`read_folded`) instead of the released ones.
 
     Raises:
         InputError: for an unknown runtime, onnx on another device than the CPU, or less than one thread.
@@ -270,7 +313,14 @@ class EfficientNetEncoder:
     cells_shape = (GRID, GRID, SIGNATURE)
     memory = 0
 
-    def __init__(self, device: str = "cpu", runtime: Runtime = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        device: str = "cpu",
+        runtime: Runtime = "auto",
+        threads: int | None = None,
+        *,
+        weights: Path | None = None,
+    ) -> None:
         if runtime not in ("auto", "onnx", "torch"):
             raise InputError(f"runtime = {runtime!r}: choose auto, onnx or torch.")
         if threads is not None and threads < 1:
@@ -280,7 +330,7 @@ class EfficientNetEncoder:
             raise InputError(f"The onnx runtime runs on the CPU only, not on {device}. Use runtime='torch'.")
         self.runtime = ("onnx" if on_cpu else "torch") if runtime == "auto" else runtime
         self.batch_size = 4 if on_cpu else 128
-        folded = fold(released_weights())
+        folded = fold(released_weights()) if weights is None else read_folded(weights)
         projection = signature_projection(folded)
         self.fingerprint = _fingerprint(
             folded, projection, f"{self.runtime}-float32-{'cpu' if on_cpu else 'cuda'}"

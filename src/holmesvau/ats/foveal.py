@@ -2,14 +2,17 @@
 
 Class tokens `pooled[B, V·1280 + S]`: the whole picture, the windows that `fovea` found in it, and the numbers
 of motion. Windows are looked at in 128 pixels, which is what a camera's picture has there: three of them cost
-as much as one more look at the whole. What they are worth: `benchmarks/results/encoder.md`.
+as much as one more look at the whole. What they are worth: `benchmarks/results/encoder.md`. Windows may have
+a network of their own, which has learnt what people do (`train.encoder`).
 
 Shape legend: `B` frames, `K` traces of the frames before, `V` views of a frame, `S` numbers of motion.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,22 +27,40 @@ LONGEST_SIDE = 640
 CLOSE = 128
 # The whole picture, then its windows.
 VIEWS = 1 + fovea.WINDOWS
+# The file of the windows' network, beside a scorer that was trained with it.
+WINDOWS_FILE = "windows.safetensors"
 # Changes when the same picture would be looked at in another way.
 _VERSION = 4
 
 
 class FovealEncoder:
-    """The `Encoder` of `ats.features` with a fovea; arguments and errors as `EfficientNetEncoder`."""
+    """The `Encoder` of `ats.features` with a fovea; other arguments and errors as `EfficientNetEncoder`.
+
+    `windows` is the file of the network that looks into windows, where it is not the one that looks at the
+    whole. The encoder is then called by that file's content: what was trained on one is not for another.
+    """
 
     name = "efficientnet-lite0-fovea"
     width = VIEWS * CHANNELS + fovea.MOTION
     cells_shape = (GRID, GRID, SIGNATURE)
     memory = fovea.MEMORY
 
-    def __init__(self, device: str = "cpu", runtime: Runtime = "auto", threads: int | None = None) -> None:
-        self._encoder = EfficientNetEncoder(device, runtime, threads)
+    def __init__(
+        self,
+        windows: str | Path | None = None,
+        *,
+        device: str = "cpu",
+        runtime: Runtime = "auto",
+        threads: int | None = None,
+    ) -> None:
+        self._encoder = self._close = EfficientNetEncoder(device, runtime, threads)
         self.batch_size = self._encoder.batch_size
         self.fingerprint = f"{self._encoder.fingerprint}-fovea{_VERSION}"
+        if windows is not None:
+            self._close = EfficientNetEncoder(device, runtime, threads, weights=Path(windows))
+            self.fingerprint += f"-{self._close.fingerprint}"
+            content = hashlib.blake2b(Path(windows).read_bytes(), digest_size=4).hexdigest()
+            self.name = f"{FovealEncoder.name}-{content}"
 
     def frame_size(self, width: int, height: int) -> tuple[int, int] | None:
         """The frame's own shape, at most `LONGEST_SIDE` pixels long."""
@@ -88,7 +109,7 @@ class FovealEncoder:
         for row, (frame, found) in enumerate(zip(frames, windows, strict=True)):
             wholes[row], closes[row] = fovea.views(frame, found, whole=PIXELS, close=CLOSE)
         whole = self._encoder.encode(wholes)
-        close = self._encoder.pooled(closes.reshape(-1, CLOSE, CLOSE, 3))
+        close = self._close.pooled(closes.reshape(-1, CLOSE, CLOSE, 3))
         views = np.concatenate([whole.pooled[:, None], close.reshape(len(frames), -1, CHANNELS)], axis=1)
         return views, whole.cells
 

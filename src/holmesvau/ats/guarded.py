@@ -59,6 +59,11 @@ class GuardedScorer:
         return self.trained.name
 
     @property
+    def windows(self) -> Path | None:
+        """The trained scorer's."""
+        return self.trained.windows
+
+    @property
     def input_width(self) -> int | None:
         """The trained scorer's."""
         return self.trained.input_width

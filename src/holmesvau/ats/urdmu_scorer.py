@@ -17,6 +17,7 @@ from torch import Tensor
 from holmesvau.ats.calibration import Calibration
 from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
 from holmesvau.ats.features import Features, let_go
+from holmesvau.ats.foveal import WINDOWS_FILE
 from holmesvau.ats.looking import PREFIX as LOOKING
 from holmesvau.ats.looking import Looking
 from holmesvau.ats.urdmu import CHANNELS, UrDmu
@@ -31,7 +32,8 @@ class UrDmuScorer:
     `path` is a `.safetensors` file or a released `.pth`, whose state dict is read without running any code in
     it. A scorer that was trained with a class head keeps it under `class_head.*` in the same file:
     `class_names` are then its classes, else None. One for an encoder of several views keeps what makes one
-    token of them under `looking.*`.
+    token of them under `looking.*`; `windows` is then the file beside it of the network that it was trained
+    to see windows with, None where that is the encoder's own.
 
     Raises:
         ModelError: when the file is missing, damaged, or holds another network.
@@ -60,6 +62,9 @@ class UrDmuScorer:
         self._device = torch.device(device)
         # What the confidence of its events is worth, where training has found that out.
         self.calibration = Calibration.of_scorer(self.path)
+        beside = self.path.with_name(WINDOWS_FILE)
+        self.windows: Path | None = beside if looking and beside.is_file() else None
+        self._encoder = _encoder_of(self.path) if looking else ""
         self.class_names: ClassNames | None = None
         self.class_head: ClassHead | None = None
         if head:
@@ -142,6 +147,11 @@ class UrDmuScorer:
                 yield place, values[0]
 
     def _refuse_other_width(self, features: Features) -> None:
+        if self._encoder and features.encoder != self._encoder:
+            raise InputError(
+                f"The scorer {self.path.name} was trained on features of {self._encoder}, and these are of "
+                f"{features.encoder}. What it sees windows with ({WINDOWS_FILE}) belongs beside it."
+            )
         if features.pooled.shape[1] != self.input_width:
             raise InputError(
                 f"The scorer {self.path.name} was trained on class tokens of width {self.input_width}, but "
@@ -175,6 +185,16 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         )
     # Weights saved from a network spread over several GPUs carry this prefix.
     return {str(name).removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def _encoder_of(path: Path) -> str:
+    """The name of the encoder that a scorer's file says it was trained with; empty where it does not say."""
+    from safetensors import safe_open
+
+    if path.suffix != ".safetensors":
+        return ""
+    with safe_open(path, "pt") as file:
+        return str((file.metadata() or {}).get("encoder", ""))
 
 
 def _read_head(path: Path, state: dict[str, Tensor]) -> tuple[ClassNames, ClassHead]:

@@ -43,6 +43,28 @@ DryRun = Annotated[
 
 
 @app.command()
+def encoder(
+    recipe: RecipeName,
+    out: Out = None,
+    data: Data = None,
+    settings: options.Set = None,
+    device: options.Device = None,
+    workers: Workers = None,
+    dry_run: DryRun = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Before both stages, simulated videos only: teach the encoder of windows what people do."""
+    from holmesvau.train.encoder import estimate, train_encoder
+
+    chosen, folder = _chosen(recipe, out, data, settings, "encoder")
+    if dry_run:
+        _told(estimate(chosen, folder, device=device), as_json)
+    else:
+        _told(_trained(train_encoder, chosen, folder, device, workers, quiet), as_json)
+
+
+@app.command()
 def scorer(
     recipe: RecipeName,
     out: Out = None,

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from holmesvau.sim.dataset import Generated as Generated
     from holmesvau.sim.dataset import frame_rates as frame_rates
     from holmesvau.sim.dataset import generate as generate
+    from holmesvau.sim.dataset import load_plans as load_plans
     from holmesvau.sim.dataset import load_truth as load_truth
 
-__all__ = ["Generated", "frame_rates", "generate", "load_truth"]
+__all__ = ["Generated", "frame_rates", "generate", "load_plans", "load_truth"]
 
 
 def __getattr__(name: str) -> Any:

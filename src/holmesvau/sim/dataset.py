@@ -26,7 +26,7 @@ from holmesvau.hivau.instructions.compose import build
 from holmesvau.hivau.instructions.rows import RowForm, write_instructions
 from holmesvau.hivau.layout import Place
 from holmesvau.hivau.schema import VideoAnnotation
-from holmesvau.sim.plan import OWN, Settings, plan
+from holmesvau.sim.plan import OWN, Plan, Settings, plan
 from holmesvau.sim.scenes import of_split
 from holmesvau.sim.scripts import ANOMALIES
 
@@ -257,6 +257,29 @@ def load_truth(root: str | Path, split: str = "train", *, of: str = "events") ->
         )
         for record in videos
     ]
+
+
+def load_plans(root: str | Path, split: str = "train") -> Iterator[Plan]:
+    """The plan of each video of a generated split: who was where at any time, and did what.
+
+    Raises:
+        InputError: when the folder has no such split, or another version of the simulator made it.
+    """
+    path = Path(root) / f"{DATASET}_{split}.json"
+    records = _side_file(root, split)
+    noted = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    plain: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in noted.items()
+    }
+    settings = Settings(**plain)
+    for record in records:
+        planned = plan(settings, int(record["name"].rpartition("_")[2]))
+        if planned.record["digest"] != record["digest"]:
+            raise InputError(
+                f"{path}: {record['name']} was staged by another version of the simulator, so that who is "
+                "where in it is not known any more. Generate the split again."
+            )
+        yield planned
 
 
 def _side_file(root: str | Path, split: str) -> list[dict[str, Any]]:

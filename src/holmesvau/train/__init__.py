@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 from holmesvau.train.recipes import Recipe, load
 
 if TYPE_CHECKING:
+    from holmesvau.train.encoder import train_encoder as train_encoder
     from holmesvau.train.instruct import train_instruct as train_instruct
     from holmesvau.train.scorer import train_scorer as train_scorer
 
 _ELSEWHERE = {
+    "train_encoder": "holmesvau.train.encoder",
     "train_instruct": "holmesvau.train.instruct",
     "train_scorer": "holmesvau.train.scorer",
 }
 
-__all__ = ["Recipe", "load", "train_instruct", "train_scorer"]
+__all__ = ["Recipe", "load", "train_encoder", "train_instruct", "train_scorer"]
 
 
 def __getattr__(name: str) -> Any:

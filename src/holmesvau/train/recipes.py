@@ -28,16 +28,18 @@ from holmesvau.describe import SamplerConfig
 from holmesvau.errors import ConfigError
 from holmesvau.hivau.instructions.compose import BuildConfig
 from holmesvau.train.data import DataConfig, SimulatedData
+from holmesvau.train.encoder.config import EncoderTraining
 from holmesvau.train.instruct.config import STAGE_1, Adaptation, InstructTraining
 from holmesvau.train.scorer.config import Losses, Optimisation, ScorerTraining
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What both stages train on and how (paper §4.3)."""
+    """What both stages train on and how (paper §4.3), and before them the windows' encoder of `tiny`."""
 
     name: str = "unnamed"
     data: DataConfig = field(default_factory=DataConfig)
+    encoder: EncoderTraining = field(default_factory=EncoderTraining)
     scorer: ScorerTraining = field(default_factory=ScorerTraining)
     instruct: InstructTraining = field(default_factory=InstructTraining)
 

@@ -315,7 +315,8 @@ class Tiny(Spoken):
     @property
     def _eye(self) -> FovealEncoder:
         if self._encoder is None:
-            self._encoder = FovealEncoder(str(self.language_model.lm_head.weight.device))
+            windows = None if self.scorer is None else self.scorer.windows
+            self._encoder = FovealEncoder(windows, device=str(self.language_model.lm_head.weight.device))
         return self._encoder
 
     def _states(self, dense: Features) -> npt.NDArray[np.float16]:

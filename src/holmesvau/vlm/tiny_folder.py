@@ -30,7 +30,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 # What belongs to a folder of `tiny` beside its own two files.
 SCORER_FILE = "anomaly_scorer.safetensors"
-COMPANIONS = (SCORER_FILE, "familiarity.safetensors")
+COMPANIONS = (SCORER_FILE, "familiarity.safetensors", foveal.WINDOWS_FILE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,9 @@ from typing import Literal
 from holmesvau.ats.scan import ScanConfig
 from holmesvau.errors import ConfigError
 
+# Of `encoder_source`: the network that `holmesvau train encoder` has left beside the run.
+STAGE_0 = "stage-0"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
@@ -65,13 +68,15 @@ class Optimisation:
 class ScorerTraining:
     """Stage 1: a UR-DMU scorer on the stored features of `encoder`.
 
-    `encoder_source` is the checkpoint of an encoder that needs one (`internvit`). `start` is a file of scorer
-    weights that training goes on from, on features of the same encoder, or `tiny` for the embedded one's; of
-    its classes those that the videos show are taken over. A training example is a
-    window of at most `window` dense frames at a random place; validation scores whole videos. A batch has
-    `batch_videos` windows, half of them of normal videos; with several processes they share it. An epoch is
-    as many steps as show every video of the larger half once, but not fewer than `steps_per_epoch`. Training
-    ends after `epochs`, or when `select` has not risen for `patience` epochs (0: never early).
+    `encoder_source` is the checkpoint of an encoder that needs one (`internvit`), or for the foveal one the
+    file of the network that looks into windows; `stage-0` is what `holmesvau train encoder` has left beside
+    the run. `start` is a file of scorer weights that training goes on from, on features of the same encoder,
+    or `tiny` for the embedded one's: what it sees windows with comes with it, and of its classes those that
+    the videos show are taken over. A training example is a window of at most `window` dense frames at a
+    random place; validation scores whole videos. A batch has `batch_videos` windows, half of them of normal
+    videos; with several processes they share it. An epoch is as many steps as show every video of the larger
+    half once, but not fewer than `steps_per_epoch`. Training ends after `epochs`, or when `select` has not
+    risen for `patience` epochs (0: never early).
 
     `normalise` trains on features brought to mean 0 and deviation 1; the scorer that is saved takes them as
     they are. With `other_scenes` that share of the windows is moved to another video's scene, by any part of

@@ -22,7 +22,8 @@ from holmesvau.train.processes import Processes, joined
 from holmesvau.train.recipes import Recipe
 from holmesvau.train.scorer import losses
 from holmesvau.train.scorer.config import ScorerTraining
-from holmesvau.train.scorer.examples import Batch, make_encoder
+from holmesvau.train.scorer.encoders import make_encoder
+from holmesvau.train.scorer.examples import Batch
 from holmesvau.train.scorer.model import noise_for
 from holmesvau.train.scorer.training import new_scorer
 from holmesvau.train.videos import TrainingVideo, listed
@@ -84,7 +85,7 @@ def estimate(recipe: Recipe, out: str | Path, *, device: str | None = None) -> S
     with joined(device) as processes, torch.random.fork_rng():
         roots = named_roots(recipe.data, Path(out).parent / "data")
         train, val, missing = _counts(recipe.data, roots, config)
-        encoder = make_encoder(config, processes.device)
+        encoder = make_encoder(config, processes.device, Path(out))
         parameters, step_seconds = _measured_step(config, encoder, train, processes)
         dense = sum(video.dense_frames for video in (*train, *val))
         anomalous = sum(video.is_anomalous for video in train)

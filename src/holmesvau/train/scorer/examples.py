@@ -8,14 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from holmesvau import checkpoints, registry
 from holmesvau.ats.classes import NORMAL, ClassNames
 from holmesvau.ats.features import Encoder, Features, Progress
 from holmesvau.ats.scan import scan, scanned_before
@@ -75,19 +73,6 @@ class Batch:
         """The same on a device."""
         parts = (self.features, self.mask, self.labels, self.classes, self.normal)
         return Batch(*(part.to(device) for part in parts))
-
-
-def make_encoder(config: ScorerTraining, device: str) -> Encoder:
-    """The encoder of the recipe.
-
-    Raises:
-        InputError: when it is not registered. ModelError: when its checkpoint cannot be used.
-    """
-    factory: Any = registry.get("encoders", config.encoder)
-    # Released weights are converted on the way, once.
-    source = (checkpoints.resolve(config.encoder_source),) if config.encoder_source else ()
-    made: Encoder = factory(*source, device=device)
-    return made
 
 
 def class_names(videos: Sequence[TrainingVideo], *, hard_negatives: bool) -> ClassNames:

@@ -19,13 +19,13 @@ from holmesvau.train.processes import Processes
 from holmesvau.train.recipes import Recipe
 from holmesvau.train.run import Run
 from holmesvau.train.scorer.config import ScorerTraining
+from holmesvau.train.scorer.encoders import make_encoder, windows_file
 from holmesvau.train.scorer.examples import (
     Example,
     Skipped,
     class_names,
     examples,
     frames_of,
-    make_encoder,
 )
 from holmesvau.train.videos import annotation_digests, listed
 
@@ -38,7 +38,7 @@ _TELLING_VIEWS = 2
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that training reads."""
+    """All that training reads; `windows` is the file of what the encoder sees windows with, if it has one."""
 
     train: list[Example]
     val: list[Example]
@@ -46,6 +46,7 @@ class Material:
     skipped: list[Skipped]
     familiarity: Familiarity
     metadata: dict[str, str]
+    windows: Path | None = None
 
 
 def gather(
@@ -65,7 +66,7 @@ def gather(
     if not processes.is_main:
         processes.wait()
     roots = prepare(recipe.data, rendered=out.parent / "data", workers=workers, progress=progress)
-    encoder = make_encoder(config, processes.device)
+    encoder = make_encoder(config, processes.device, out)
     videos = {split: listed(recipe.data, roots, split) for split in ("train", "val")}
     names = class_names(videos["train"], hard_negatives=config.hard_negatives)
     found, skipped = {}, []
@@ -91,7 +92,8 @@ def gather(
     familiarity = processes.from_main(familiarity)
     assert familiarity is not None
     metadata = {"encoder": encoder.name, "stride": config.scan.stride, "recipe": recipe.name}
-    return Material(found["train"], found["val"], names, skipped, familiarity, metadata)
+    windows = windows_file(config, out) if config.encoder == FovealEncoder.name else None
+    return Material(found["train"], found["val"], names, skipped, familiarity, metadata, windows)
 
 
 def pictured(config: ScorerTraining) -> int | None:

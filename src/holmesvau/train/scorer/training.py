@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from holmesvau.ats.classes import ClassNames
 from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.features import Progress
+from holmesvau.ats.foveal import WINDOWS_FILE
 from holmesvau.ats.store import FeatureStore
 from holmesvau.ats.urdmu_scorer import UrDmuScorer
 from holmesvau.checkpoints.scorer import SCORER_FILE
@@ -33,6 +35,7 @@ from holmesvau.train.recipes import Recipe
 from holmesvau.train.run import Run
 from holmesvau.train.scorer import losses
 from holmesvau.train.scorer.config import Optimisation, ScorerTraining
+from holmesvau.train.scorer.encoders import start_file
 from holmesvau.train.scorer.examples import (
     Batch,
     Batches,
@@ -42,7 +45,6 @@ from holmesvau.train.scorer.examples import (
 from holmesvau.train.scorer.material import Material, gather, pictured
 from holmesvau.train.scorer.model import LearningScorer, Reader, noise_for
 from holmesvau.train.scorer.validation import Validation, validate
-from holmesvau.vlm.tiny_folder import WEIGHTS as EMBEDDED
 
 log = logging.getLogger(__name__)
 
@@ -304,6 +306,8 @@ class _Training:
         with self.run.replacing(name) as folder:
             save_file(weights, folder / SCORER_FILE, metadata=self.material.metadata | names | told)
             self.material.familiarity.save(folder / FAMILIARITY_FILE)
+            if self.material.windows is not None:
+                shutil.copyfile(self.material.windows, folder / WINDOWS_FILE)
 
     def _checkpoint(self) -> None:
         self.run.save_checkpoint(
@@ -357,8 +361,7 @@ def new_scorer(config: ScorerTraining, familiarity: Familiarity, names: ClassNam
         looks=pictured(config) is not None,
     )
     if config.start:
-        source = EMBEDDED / SCORER_FILE if config.start == "tiny" else Path(config.start)
-        scorer.go_on_from(UrDmuScorer(source), names)
+        scorer.go_on_from(UrDmuScorer(start_file(config)), names)
     return scorer
 
 
