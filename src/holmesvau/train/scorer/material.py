@@ -32,8 +32,11 @@ from holmesvau.train.videos import annotation_digests, listed
 # Frames that describe the training features: more change nothing that matters. Fewer do where a kind of scene
 # is left out.
 DESCRIBING_FRAMES, LEFT_OUT_FRAMES = 60_000, 20_000
-# Of an encoder with several views, the whole picture and the first window tell footage apart.
-_TELLING_VIEWS = 2
+# Of an encoder with several views, the whole picture and the first window tell footage apart; where windows
+# have a network that was trained, the whole alone: that one takes whatever it sees for something known.
+_TELLING_VIEWS, _TELLING_WHOLE = 2, 1
+# Share of the videos within the limit where each is measured without its own kind of scene.
+LEFT_OUT_WITHIN = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,13 @@ def gather(
             }
         )
         processes.wait()
+    windows = windows_file(config, out) if config.encoder == FovealEncoder.name else None
     familiarity = None
     if processes.is_main:
-        familiarity = _described(found["train"], found["val"], config)
+        familiarity = _described(found["train"], found["val"], config, _telling(config, windows))
     familiarity = processes.from_main(familiarity)
     assert familiarity is not None
     metadata = {"encoder": encoder.name, "stride": config.scan.stride, "recipe": recipe.name}
-    windows = windows_file(config, out) if config.encoder == FovealEncoder.name else None
     return Material(found["train"], found["val"], names, skipped, familiarity, metadata, windows)
 
 
@@ -110,14 +113,22 @@ def _refuse_one_sided(found: list[Example]) -> None:
         )
 
 
-def _described(train: list[Example], val: list[Example], config: ScorerTraining) -> Familiarity:
+def _telling(config: ScorerTraining, windows: Path | None) -> int | None:
+    """How many leading features tell footage apart; None: all."""
+    if pictured(config) is None:
+        return None
+    return (_TELLING_VIEWS if windows is None else _TELLING_WHOLE) * CHANNELS
+
+
+def _described(
+    train: list[Example], val: list[Example], config: ScorerTraining, leading: int | None
+) -> Familiarity:
     """What the training features are like, and how far from them videos may lie that are known all the same.
 
     A known kind of camera need not be a known scene. Where the scenes' kinds are told, the limit is therefore
     set on validation videos of each kind by what all other kinds are like; else on the validation videos.
     """
     directions = config.familiarity_directions
-    leading = None if pictured(config) is None else _TELLING_VIEWS * CHANNELS
     whole = Familiarity.fit(frames_of(train, DESCRIBING_FRAMES), directions, leading=leading)
     scenes = {example.video.scene for example in train}
     if len(scenes) < 2 or "" in scenes:
@@ -133,4 +144,4 @@ def _described(train: list[Example], val: list[Example], config: ScorerTraining)
             for example in val
             if example.video.scene == scene and len(example)
         ]
-    return whole.limited(distances)
+    return whole.limited(distances, LEFT_OUT_WITHIN)

@@ -85,8 +85,12 @@ def validate(
 
 
 def _calibrated(videos: Sequence[list[tuple[float, bool]]]) -> dict[str, Any]:
-    """The calibration of the events' confidence, and the error before and after."""
-    halves = [as_arrays([pair for video in videos[half::2] for pair in video]) for half in (0, 1)]
+    """The calibration of the events' confidence, and the error before and after.
+
+    The halves are drawn: every second simulated video may be a normal one, in which all events are wrong.
+    """
+    order = np.random.default_rng(0).permutation(len(videos))
+    halves = [as_arrays([pair for at in order[half::2] for pair in videos[at]]) for half in (0, 1)]
     said, right = (np.concatenate([half[part] for half in halves]) for part in (0, 1))
     after = np.concatenate(
         [Calibration.fit(*other).of(half[0]) for half, other in zip(halves, reversed(halves), strict=True)]
