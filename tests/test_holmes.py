@@ -214,14 +214,17 @@ def test_only_the_words_of_a_model_trained_with_the_scorer_are_withheld(
 @pytest.fixture(scope="module")
 def sees_lights(tmp_path_factory) -> ats.UrDmuScorer:
     """To whom everything stands out, as a change of light."""
-    tmp_path = tmp_path_factory.mktemp("lights")
+    return lights(tmp_path_factory.mktemp("lights"), 9.0)
+
+
+def lights(tmp_path, standing_out: float) -> ats.UrDmuScorer:
     torch.manual_seed(0)
     names = ClassNames(("Arson", "Fighting"), ("LightChange",))
     head = {PREFIX + name: tensor for name, tensor in ClassHead(len(names)).state_dict().items()}
     head[PREFIX + "mlp.4.weight"][:] = 0
     head[PREFIX + "mlp.4.bias"][:] = torch.tensor([0.0, 0.0, 0.0, 9.0])
     network = ats.UrDmu(EfficientNetEncoder.width).state_dict()
-    network["cls_head.mlp.2.bias"][:] = 9.0
+    network["cls_head.mlp.2.bias"][:] = standing_out
     save_file({**network, **head}, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
     return ats.UrDmuScorer(tmp_path / "scorer.safetensors")
 
@@ -251,3 +254,24 @@ def test_where_all_is_harmless_a_model_that_sees_the_same_does_not_judge_otherwi
     judgement = watched.summary.judgement
     assert (judgement == "No: what stands out is taken for light change at 0:00–1:00.") == uses_scan
     assert (parse_judgement(judgement).is_anomalous is False) >= uses_scan
+
+
+@pytest.mark.parametrize("uses_scan", [True, False])
+def test_where_nothing_stands_out_a_model_that_sees_the_same_does_not_judge_otherwise(
+    holmes, burning_room, tmp_path, monkeypatch, uses_scan
+):
+    monkeypatch.setattr(holmes.model, "uses_scan", uses_scan)
+    calm = lights(tmp_path, -9.0)
+    watched = Holmes(EfficientNetEncoder(), calm, holmes.model, config=load(HolmesConfig, None, SHORT)).watch(
+        burning_room
+    )
+    assert not watched.events and watched.summary.description
+    assert (watched.summary.judgement == "No: nothing stands out.") == uses_scan
+    # Novelty knows nothing of harmless things: what it does not find may be there all the same.
+    asked = Holmes(
+        EfficientNetEncoder(),
+        NoveltyScorer(),
+        holmes.model,
+        config=load(HolmesConfig, None, [*SHORT, "events.enter=1.0"]),
+    ).watch(burning_room)
+    assert not asked.events and asked.summary.judgement != "No: nothing stands out."

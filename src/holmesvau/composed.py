@@ -45,8 +45,11 @@ def of_events(events: Sequence[Event]) -> Summary:
 def dismissed(spans: Sequence[tuple[Span, str]]) -> str:
     """A judgement where all that stood out is harmless: each span with what it is taken for, in words.
 
-    `No: what stands out is taken for hugging at 0:31–0:48, for nothing out of the ordinary at 1:02–1:05.`
+    `No: what stands out is taken for hugging at 0:31–0:48, for nothing out of the ordinary at 1:02–1:05.`, or
+    `No: nothing stands out.`
     """
+    if not spans:
+        return "No: nothing stands out."
     taken: dict[str, list[Span]] = {}
     for span, name in spans:
         taken.setdefault(name, []).append(span)

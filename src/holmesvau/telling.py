@@ -47,8 +47,9 @@ class Look(Protocol):
 class Telling:
     """Tells of one video with one model, as long as its budget lasts and it is there.
 
-    `dismissed` is what stood out and is no event, with what it is taken for. Where there is nothing else, the
-    video is judged by that: a model that sees what the scorer sees, in a few frames, is not asked twice.
+    `dismissed` is what stood out and is no event, with what it is taken for; None where that is not known, or
+    the model has its own say. Where it is known and there is no event, the video is judged by that: a model
+    that sees what the scorer sees, in a few frames, is not asked twice.
 
     Afterwards `down` is the model's error where it went away; what has been said by then stays.
     """
@@ -60,7 +61,7 @@ class Telling:
         config: DescribeConfig,
         generation: GenerationOptions,
         *,
-        dismissed: Sequence[tuple[Span, str]] = (),
+        dismissed: Sequence[tuple[Span, str]] | None = None,
         questions: int = 0,
         progress: Progress | None = None,
     ) -> None:
@@ -259,7 +260,7 @@ class Telling:
 
         def looked() -> Summary:
             visual = self._look(None)
-            if self._dismissed and not events:
+            if self._dismissed is not None and not events:
                 question = prompts.QUESTIONS["video"]["description"]
                 description = self.model.answer(visual, question, options=self._options)
                 return Summary(composed.dismissed(self._dismissed), description)

@@ -13,7 +13,7 @@ from holmesvau.ats.chapters import find_chapters
 from holmesvau.ats.classes import NORMAL, in_words
 from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
-from holmesvau.ats.harmless import harmless
+from holmesvau.ats.harmless import harmless, knows_harmless
 from holmesvau.ats.views import cuts
 from holmesvau.clock import span_clock
 from holmesvau.composed import said
@@ -55,8 +55,9 @@ class Watch:
         self._calibration, self._scorer = scored.calibration or float, scored.scorer
         self._started, self._progress = started, progress
         self._warnings = [*scored.scan.warnings]
-        # What stands out and is no event, with what the scorer takes it for, in words.
-        self._dismissed: list[tuple[Span, str]] = []
+        # What stands out and is no event, with what the scorer takes it for, in words; None where it knows no
+        # such things.
+        self._dismissed: list[tuple[Span, str]] | None = None
         self._timing = {
             "decode": scored.scan.decode_seconds,
             "encode": scored.scan.encode_seconds,
@@ -121,7 +122,7 @@ class Watch:
             config.describe,
             config.generation,
             # Another model has its own eyes, and its own say.
-            dismissed=self._dismissed if model.uses_scan else (),
+            dismissed=self._dismissed if model.uses_scan else None,
             questions=questions,
             progress=self._progress,
         )
@@ -160,7 +161,8 @@ class Watch:
             taken_for = harmless(self._scorer, self._dense, self._curve, spans)
             both = list(zip(spans, taken_for, strict=True))
             self._warnings += [_no_event(span, name) for span, name in both if name]
-            self._dismissed = [(span, _taken_for(name)) for span, name in both if name]
+            if knows_harmless(self._scorer):
+                self._dismissed = [(span, _taken_for(name)) for span, name in both if name]
             spans = [span for span, name in both if not name]
         return [
             Event(

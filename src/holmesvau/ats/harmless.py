@@ -20,6 +20,12 @@ from holmesvau.types import AnomalyCurve, Span
 ANOMALY_SHARE = 0.6
 
 
+def knows_harmless(scorer: Scorer | None) -> bool:
+    """Whether a scorer has learnt hard negatives, so that what it does not call an anomaly is none to it."""
+    names = event_classes.class_names(scorer)
+    return names is not None and bool(names.hard_negatives)
+
+
 def harmless(
     scorer: Scorer | None, features: Features, curve: AnomalyCurve, spans: Sequence[Span]
 ) -> list[str]:
@@ -29,7 +35,7 @@ def harmless(
     have `ANOMALY_SHARE` of them. A scorer that knows no hard negatives doubts no event.
     """
     names = event_classes.class_names(scorer)
-    if names is None or not names.hard_negatives:
+    if names is None or not knows_harmless(scorer):
         return [""] * len(spans)
     found = []
     for frames, probabilities in event_classes.read(scorer, features, curve, spans):
