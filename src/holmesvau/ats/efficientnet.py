@@ -150,10 +150,7 @@ def read_folded(path: Path) -> list[list[Folded]]:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: the encoder's weights cannot be read ({error}).") from error
-    expected = fold(released_weights())
-    shapes = {f"{part.layer.convolution}.weight": part.weight.shape for block in expected for part in block}
-    found = {name: tuple(tensors[name].shape) for name in shapes if name in tensors}
-    if found != shapes:
+    if not _fit(tensors):
         raise ModelError(f"{path}: these are not the weights of an EfficientNet-Lite0.")
 
     def one(layer: Layer) -> Folded:
@@ -161,6 +158,21 @@ def read_folded(path: Path) -> list[list[Folded]]:
         return Folded(layer, weight, bias)
 
     return [[one(layer) for layer in block] for block in blocks()]
+
+
+def _fit(tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Whether each convolution takes as many channels as the one before it gives, from 3 to `CHANNELS`."""
+    channels = 3
+    for layer in (layer for block in blocks() for layer in block):
+        weight, bias = (tensors.get(f"{layer.convolution}.{part}") for part in ("weight", "bias"))
+        if weight is None or bias is None or weight.ndim != 4 or bias.shape != weight.shape[:1]:
+            return False
+        if weight.shape[1] != (1 if layer.depthwise else channels):
+            return False
+        if layer.depthwise and len(weight) != channels:
+            return False
+        channels = len(weight)
+    return channels == CHANNELS
 
 
 class EfficientNetLite0(nn.Module):

@@ -53,14 +53,14 @@ class FovealEncoder:
         runtime: Runtime = "auto",
         threads: int | None = None,
     ) -> None:
+        self.windows = None if windows is None else Path(windows)
         self._encoder = self._close = EfficientNetEncoder(device, runtime, threads)
         self.batch_size = self._encoder.batch_size
         self.fingerprint = f"{self._encoder.fingerprint}-fovea{_VERSION}"
-        if windows is not None:
-            self._close = EfficientNetEncoder(device, runtime, threads, weights=Path(windows))
+        if self.windows is not None:
+            self._close = EfficientNetEncoder(device, runtime, threads, weights=self.windows)
             self.fingerprint += f"-{self._close.fingerprint}"
-            content = hashlib.blake2b(Path(windows).read_bytes(), digest_size=4).hexdigest()
-            self.name = f"{FovealEncoder.name}-{content}"
+            self.name = encoder_name(self.windows)
 
     def frame_size(self, width: int, height: int) -> tuple[int, int] | None:
         """The frame's own shape, at most `LONGEST_SIDE` pixels long."""
@@ -112,6 +112,13 @@ class FovealEncoder:
         close = self._close.pooled(closes.reshape(-1, CLOSE, CLOSE, 3))
         views = np.concatenate([whole.pooled[:, None], close.reshape(len(frames), -1, CHANNELS)], axis=1)
         return views, whole.cells
+
+
+def encoder_name(windows: Path | None) -> str:
+    """What the encoder that sees windows with that file is called, without making it."""
+    if windows is None:
+        return FovealEncoder.name
+    return f"{FovealEncoder.name}-{hashlib.blake2b(windows.read_bytes(), digest_size=4).hexdigest()}"
 
 
 def parts(pooled: npt.NDArray[np.floating]) -> tuple[HalfArray, HalfArray]:

@@ -87,6 +87,8 @@ class Tiny(Spoken):
         self.source = source
         self._adaptation = adaptation
         self._encoder: FovealEncoder | None = None
+        # The encoder's name; the encoder itself is made for frames that no scan has looked at.
+        self._reads = foveal.encoder_name(None if scorer is None else scorer.windows)
         self._read: tuple[Features, npt.NDArray[np.float16]] | None = None
         law = PromptLaw(
             template=prompts.smollm2_chat,
@@ -304,7 +306,7 @@ class Tiny(Spoken):
 
     def _scanned(self, dense: Features | None) -> Features | None:
         """The features of a scan, where there are some that this model reads."""
-        return dense if dense is not None and dense.encoder == self._eye.name and len(dense) else None
+        return dense if dense is not None and dense.encoder == self._reads and len(dense) else None
 
     def embed(self, prepared: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """What `prepare` gave -> tokens `[N, P, W]`; gradients reach the projector where it is trained."""

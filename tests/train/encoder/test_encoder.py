@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from holmesvau import loading
 from holmesvau.ats import UrDmuScorer, fovea
-from holmesvau.ats.efficientnet import EfficientNetLite0, read_folded
+from holmesvau.ats.efficientnet import EfficientNetLite0, read_folded, save_folded
 from holmesvau.ats.features import Features
 from holmesvau.ats.foveal import CLOSE, VIEWS, WINDOWS_FILE, FovealEncoder, parts
 from holmesvau.checkpoints.scorer import SCORER_FILE
@@ -220,6 +220,11 @@ def test_what_is_missing_or_damaged_is_named(root, tmp_path):
     broken = tmp_path / WINDOWS_FILE
     broken.write_bytes(b"not weights")
     with pytest.raises(ModelError, match="cannot be read"):
+        FovealEncoder(broken)
+    tensors = EfficientNetLite0().folded()
+    tensors["_conv_head.weight"] = tensors["_conv_head.weight"][:, :7]
+    save_folded(tensors, broken, {})
+    with pytest.raises(ModelError, match="not the weights of an EfficientNet-Lite0"):
         FovealEncoder(broken)
     with pytest.raises(ConfigError, match=r"encoder\.first_block"):
         recipe_of(root, "encoder.first_block=17")

@@ -19,7 +19,7 @@ from holmesvau.train.processes import Processes
 from holmesvau.train.recipes import Recipe
 from holmesvau.train.run import Run
 from holmesvau.train.scorer.config import ScorerTraining
-from holmesvau.train.scorer.encoders import make_encoder, windows_file
+from holmesvau.train.scorer.encoders import make_encoder
 from holmesvau.train.scorer.examples import (
     Example,
     Skipped,
@@ -89,7 +89,7 @@ def gather(
             }
         )
         processes.wait()
-    windows = windows_file(config, out) if config.encoder == FovealEncoder.name else None
+    windows = encoder.windows if isinstance(encoder, FovealEncoder) else None
     familiarity = None
     if processes.is_main:
         familiarity = _described(found["train"], found["val"], config, _telling(config, windows))
