@@ -252,6 +252,9 @@ def test_a_damaged_video_stops_or_is_left_out_by_policy(root, tmp_path):
     broken.unlink()
     again = collect(skipping.data, [copy], "val", skipping.encoder, tmp_path / "skip")
     assert again.skipped == found.skipped and np.array_equal(again.pictures, found.pictures)
+    # Other frames are other windows: what lies there is not theirs.
+    fewer = recipe_of(copy, "data.on_error=skip", "encoder.frames=4")
+    assert len(collect(fewer.data, [copy], "val", fewer.encoder, tmp_path / "skip")) == 4 * 5
 
 
 def test_pictures_are_altered_alike_for_a_seed_and_stay_pictures():

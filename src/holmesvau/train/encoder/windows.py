@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from holmesvau.ats import fovea
 from holmesvau.ats.foveal import CLOSE
+from holmesvau.config import to_dict
 from holmesvau.errors import InputError, OutputError, VideoError
 from holmesvau.hivau.layout import Place
 from holmesvau.sim.dataset import DATASET, frame_rates, load_plans
@@ -27,6 +28,7 @@ from holmesvau.sim.world import ACTIONS, ActorKind, Held
 from holmesvau.train.data import DataConfig, Progress, Split
 from holmesvau.train.encoder.config import EncoderTraining
 from holmesvau.train.scorer.examples import Skipped
+from holmesvau.train.videos import annotation_digests
 from holmesvau.video import open_video
 
 # What can be in a window: what a person does, what one holds, what kind of thing is there.
@@ -75,7 +77,8 @@ def collect(
         OutputError: when the folder cannot be written.
     """
     pictures, labels = folder / f"{split}.pictures", folder / f"{split}.npz"
-    if not labels.is_file():
+    made_from = _made_from(data, roots, split, config)
+    if not _is_of(labels, made_from):
         total = sum(len(frame_rates(root, data.split_of(split))) for root in _simulated(data, roots, split))
         if not total:
             raise InputError(
@@ -86,7 +89,8 @@ def collect(
         try:
             folder.mkdir(parents=True, exist_ok=True)
             watched = None if progress is None else lambda done: progress("looking into windows", done, total)
-            _write(_planned(data, roots, split), data, config, pictures, labels, watched)
+            labels.unlink(missing_ok=True)
+            _write(_planned(data, roots, split), data, config, pictures, labels, made_from, watched)
         except OSError as error:
             raise OutputError(f"{folder}: the windows cannot be written ({error}).") from error
     with np.load(labels) as found:
@@ -94,6 +98,20 @@ def collect(
         skipped = tuple(Skipped(*one) for one in json.loads(str(found["skipped"])))
     shape = (*known["classes"].shape, CLOSE, CLOSE, 3)
     return Windows(np.memmap(pictures, np.uint8, "r", shape=shape), **known, skipped=skipped)
+
+
+def _made_from(data: DataConfig, roots: Sequence[Path], split: Split, config: EncoderTraining) -> str:
+    """What the windows of a split depend on: videos, which of them, and which of their frames."""
+    chosen = {name: getattr(config, name) for name in ("frames", "abnormal_frames", "every_seconds", "seed")}
+    return json.dumps([annotation_digests(data, roots), to_dict(data), split, chosen], sort_keys=True)
+
+
+def _is_of(labels: Path, made_from: str) -> bool:
+    """Whether windows are there and were made from just that."""
+    if not labels.is_file():
+        return False
+    with np.load(labels) as found:
+        return "made_from" in found and str(found["made_from"]) == made_from
 
 
 def _planned(data: DataConfig, roots: Sequence[Path], split: Split) -> Iterator[tuple[Path, Plan]]:
@@ -115,6 +133,7 @@ def _write(
     config: EncoderTraining,
     pictures: Path,
     labels: Path,
+    made_from: str,
     progress: Callable[[int], None] | None,
 ) -> None:
     acts, classes, abnormal = [], [], []
@@ -134,6 +153,8 @@ def _write(
             abnormal.append(looked.abnormal)
             if progress is not None:
                 progress(number + 1)
+    if not acts:
+        raise InputError(f"{pictures}: of {len(skipped)} videos none could be read. {skipped[0][1]}")
     partial = labels.with_suffix(".partial.npz")
     np.savez_compressed(
         partial,
@@ -141,6 +162,7 @@ def _write(
         classes=np.concatenate(classes),
         abnormal=np.concatenate(abnormal),
         skipped=np.array(json.dumps(skipped)),
+        made_from=np.array(made_from),
     )
     # The labels' file says that the pictures' is whole.
     partial.replace(labels)
