@@ -23,6 +23,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -292,6 +293,13 @@ def _board(folder: Path, first_step: int) -> Any:
         log.info("tensorboard is not installed; log.jsonl has all numbers (pip install 'holmesvau[train]').")
         return None
     return SummaryWriter(str(folder), purge_step=first_step)
+
+
+def plain(result: Any) -> dict[str, Any]:
+    """A result's fields as JSON takes them: paths as texts, and null for what is not a number."""
+    return {
+        key: str(value) if isinstance(value, Path) else _plain(value) for key, value in asdict(result).items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ from holmesvau.train.encoder.model import LearningEncoder, altered
 from holmesvau.train.encoder.windows import ACTS, CLASSES, Windows, collect
 from holmesvau.train.processes import Processes, joined
 from holmesvau.train.recipes import Recipe
-from holmesvau.train.run import Run
+from holmesvau.train.run import Run, plain
 from holmesvau.train.scorer.examples import Skipped
 from holmesvau.train.videos import annotation_digests
 
@@ -94,11 +94,7 @@ class EncoderResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is not a number is null."""
-        plain = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in plain.items()
-        }
+        return plain(self)
 
 
 def train_encoder(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from holmesvau.train.instruct.trainable import Learner
 from holmesvau.train.instruct.trainer import InstructTrainer, OnLog, Passes, checkpoints
 from holmesvau.train.processes import Processes, joined
 from holmesvau.train.recipes import Recipe
-from holmesvau.train.run import Run
+from holmesvau.train.run import Run, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,7 @@ class InstructResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is not a number is null."""
-        plain = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in plain.items()
-        }
+        return plain(self)
 
     def in_words(self) -> str:
         """A few lines for people."""

@@ -32,7 +32,7 @@ from holmesvau.hivau.files import write_text
 from holmesvau.train import environment
 from holmesvau.train.processes import Processes, joined
 from holmesvau.train.recipes import Recipe
-from holmesvau.train.run import Run
+from holmesvau.train.run import Run, plain
 from holmesvau.train.scorer import losses
 from holmesvau.train.scorer.config import Optimisation, ScorerTraining
 from holmesvau.train.scorer.encoders import start_file
@@ -100,11 +100,7 @@ class ScorerResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is not a number is null."""
-        plain = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in plain.items()
-        }
+        return plain(self)
 
 
 def train_scorer(
