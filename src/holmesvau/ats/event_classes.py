@@ -55,18 +55,7 @@ def read(
         last = max(last, first + 1)
         if whole is None:
             begin = max(0, first - CONTEXT)
-            near = _cut(features, slice(begin, last + CONTEXT))
+            near = features.part(slice(begin, last + CONTEXT))
             yield slice(first, last), scorer.classify(near)[1][first - begin : last - begin]
         else:
             yield slice(first, last), whole[first:last]
-
-
-def _cut(features: Features, part: slice) -> Features:
-    return Features(
-        features.index[part],
-        features.seconds[part],
-        features.pooled[part],
-        features.cells[part],
-        features.stride_seconds,
-        features.encoder,
-    )

@@ -21,6 +21,9 @@ HalfArray = npt.NDArray[np.float16]
 # Called as work goes on: stage, how much is done, how much there is (None: unknown), in the stage's unit.
 Progress = Callable[[str, float, float | None], None]
 
+# Rows of a mapping that are read before it is given back, 32 MB where each lies in pages of its own.
+_ROWS_MAPPED = 16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoded:
@@ -51,6 +54,17 @@ class Features:
     def __len__(self) -> int:
         return len(self.index)
 
+    def part(self, place: slice) -> Features:
+        """The features of some dense frames in a row; what is mapped stays so."""
+        return Features(
+            self.index[place],
+            self.seconds[place],
+            self.pooled[place],
+            self.cells[place],
+            self.stride_seconds,
+            self.encoder,
+        )
+
 
 def let_go(array: npt.NDArray[Any]) -> None:
     """Give back the memory of what was read of a memory-mapped array, which stays readable.
@@ -60,6 +74,20 @@ def let_go(array: npt.NDArray[Any]) -> None:
     mapping = getattr(array, "_mmap", None)
     if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def gathered(array: npt.NDArray[Any], rows: IndexArray) -> npt.NDArray[Any]:
+    """`array[rows]`, a copy, of a memory-mapped array whose rows lie far apart.
+
+    The kernel maps up to 2 MB around each row that is read, so that some hundred rows of a day would map all
+    of it; what a few of them mapped is given back before the next are read.
+    """
+    found = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    for start in range(0, len(rows), _ROWS_MAPPED):
+        part = slice(start, start + _ROWS_MAPPED)
+        found[part] = array[rows[part]]
+        let_go(array)
+    return found
 
 
 class Encoder(Protocol):

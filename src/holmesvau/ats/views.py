@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from holmesvau.ats.features import HalfArray, let_go
+from holmesvau.ats.features import HalfArray, gathered, let_go
 from holmesvau.types import IndexArray
 
 FloatCells = npt.NDArray[np.float32]
@@ -26,7 +26,7 @@ CUT = 0.22
 # Two stretches show the same view when half of their places look alike to within this distance.
 SAME = 0.15
 # Frames a stretch's usual look is taken from, and frames held in memory at once.
-LOOKS, CHUNK = 64, 4096
+LOOKS, CHUNK = 64, 1024
 
 
 def directions(cells: HalfArray) -> FloatCells:
@@ -71,8 +71,7 @@ def cuts(cells: HalfArray) -> IndexArray:
 def _usual_look(cells: HalfArray, start: int, end: int) -> FloatCells:
     """The median direction `[P, c]` of each place over frames spread over a stretch."""
     spread = np.unique(np.linspace(start, end - 1, min(LOOKS, end - start)).astype(np.int64))
-    median = np.median(directions(cells[spread]), axis=0)
-    let_go(cells)
+    median = np.median(directions(gathered(cells, spread)), axis=0)
     look: FloatCells = median / np.maximum(np.linalg.norm(median, axis=-1, keepdims=True), 1e-6)
     return look
 

@@ -36,24 +36,28 @@ def cross_faded(
         yield place, read([place])[0]
         return
     starts, done = window_starts(num_dense), 0
-    total = weights = fade = None
+    total = weights = weight = None
     for first in range(0, len(starts), WINDOWS_AT_ONCE):
         batch = [slice(start, start + WINDOW) for start in starts[first : first + WINDOWS_AT_ONCE]]
         for place, values in zip(batch, read(batch), strict=True):
-            if total is None or weights is None or fade is None:
-                total, weights, fade = values[:, :0], values.new_zeros(0, 1), _fade(values)[:, None]
+            if total is None or weights is None or weight is None:
+                total, weights, weight = values[:, :0], values.new_zeros(0, 1), fade(values)[:, None]
             finished = place.start - done
             if finished:
                 yield slice(done, place.start), total[:, :finished] / weights[:finished]
             missing = WINDOW - (total.shape[1] - finished)
-            total = F.pad(total[:, finished:], (0, 0, 0, missing)) + values * fade
-            weights = F.pad(weights[finished:], (0, 0, 0, missing)) + fade
+            total = F.pad(total[:, finished:], (0, 0, 0, missing)) + values * weight
+            weights = F.pad(weights[finished:], (0, 0, 0, missing)) + weight
             done = place.start
     assert total is not None and weights is not None
     yield slice(done, num_dense), total / weights
 
 
-def _fade(like: Tensor) -> Tensor:
-    """Weights `[WINDOW]` that rise linearly over the overlap, stay at 1 and fall; never 0."""
+def fade(like: Tensor | None = None) -> Tensor:
+    """Weights `[WINDOW]` of a window's frames: rising linearly over the overlap, 1, falling; never 0.
+
+    Of the type and on the device of `like`, else float32.
+    """
+    like = torch.empty(0) if like is None else like
     place = torch.arange(WINDOW, dtype=like.dtype, device=like.device)
     return (torch.minimum(place, WINDOW - 1 - place) + 0.5).div(OVERLAP).clamp(max=1.0)

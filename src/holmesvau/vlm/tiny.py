@@ -28,8 +28,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holmesvau.ats import efficientnet, fovea, foveal
-from holmesvau.ats.features import Features
+from holmesvau.ats.features import Features, gathered
 from holmesvau.ats.foveal import FovealEncoder
+from holmesvau.ats.states import StatesAt
 from holmesvau.ats.urdmu import UrDmuScorer
 from holmesvau.errors import InputError, MissingPartError, ModelError, OutputError
 from holmesvau.types import FrameBatch, IndexArray
@@ -89,7 +90,7 @@ class Tiny(Spoken):
         self._encoder: FovealEncoder | None = None
         # The encoder's name; the encoder itself is made for frames that no scan has looked at.
         self._reads = foveal.encoder_name(None if scorer is None else scorer.windows)
-        self._read: tuple[Features, npt.NDArray[np.float16]] | None = None
+        self._read: StatesAt | None = None
         law = PromptLaw(
             template=prompts.smollm2_chat,
             image_id=int(tokenizer.convert_tokens_to_ids(prompts.IMAGE_TOKEN)),
@@ -283,11 +284,11 @@ class Tiny(Spoken):
             states = np.zeros((len(frames), self.config.state_width), np.float16)
             return {"pictures": self._eye.views(frames.frames, at_rest), "states": states}
         rows = np.maximum(np.searchsorted(scanned.index, frames.index, side="right") - 1, 0)
-        states = self._states(scanned)[rows]
+        states = self._states(scanned, rows)
         known = np.asarray(scanned.index)[rows] == frames.index
         pictures = np.empty((len(frames), self.config.views, efficientnet.CHANNELS), np.float16)
         # The scan has looked at most of these frames already.
-        pictures[known] = foveal.parts(scanned.pooled[rows[known]])[0]
+        pictures[known] = foveal.parts(gathered(scanned.pooled, rows[known]))[0]
         if not known.all():
             numbers = states[~known, -fovea.MOTION :]
             pictures[~known] = self._eye.views(frames.frames[~known], numbers)
@@ -301,8 +302,8 @@ class Tiny(Spoken):
         rows = np.minimum(np.searchsorted(scanned.index, index), len(scanned) - 1)
         if not np.array_equal(np.asarray(scanned.index)[rows], index):
             return None
-        pictures = np.asarray(foveal.parts(scanned.pooled[rows])[0], np.float16)
-        return {"pictures": pictures, "states": self._states(scanned)[rows]}
+        pictures = np.asarray(foveal.parts(gathered(scanned.pooled, rows))[0], np.float16)
+        return {"pictures": pictures, "states": self._states(scanned, rows)}
 
     def _scanned(self, dense: Features | None) -> Features | None:
         """The features of a scan, where there are some that this model reads."""
@@ -321,15 +322,15 @@ class Tiny(Spoken):
             self._encoder = FovealEncoder(windows, device=str(self.language_model.lm_head.weight.device))
         return self._encoder
 
-    def _states(self, dense: Features) -> npt.NDArray[np.float16]:
-        """`[T, S]` of a whole video; those of the last one asked about are kept."""
-        if self._read is None or self._read[0] is not dense:
-            numbers = np.asarray(foveal.parts(dense.pooled)[1], np.float16)
-            told = np.zeros((len(dense), self.config.state_width - fovea.MOTION), np.float16)
-            if self.scorer is not None:
-                told[:] = self.scorer.states(dense)
-            self._read = dense, np.concatenate([told, numbers], axis=1)
-        return self._read[1]
+    def _states(self, dense: Features, rows: IndexArray) -> npt.NDArray[np.float16]:
+        """`[N, S]` of the dense frames `rows[N]`; the scorer's states of the last video are kept."""
+        numbers = np.asarray(foveal.parts(gathered(dense.pooled, rows))[1], np.float16)
+        told = np.zeros((len(rows), self.config.state_width - fovea.MOTION), np.float16)
+        if self.scorer is not None:
+            if self._read is None or self._read.features is not dense:
+                self._read = StatesAt(self.scorer, dense)
+            told[:] = self._read[rows]
+        return np.concatenate([told, numbers], axis=1)
 
     def parameters(self) -> list[torch.nn.Parameter]:
         """What is trained: projector and LoRA; empty when the LoRA is merged."""
