@@ -172,7 +172,8 @@ def test_trained_scorer_gives_the_newest_score_of_its_window(guarded: GuardedSco
         found = live.see(shot)
         seen = slice(max(0, now - 19), now + 1)
         window = Features(np.arange(50)[seen], seconds[seen], pooled[seen], cells[seen], STRIDE, "given")
-        assert found.score == guarded.trained.score(window)[-1] and found.scorer == "urdmu"
+        assert found.score == pytest.approx(guarded.trained.score(window)[-1], abs=1e-5)
+        assert found.scorer == "urdmu"
     assert len(live.window()) == 20 and live.window().index[-1] == 49 * 8
 
 

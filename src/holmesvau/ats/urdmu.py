@@ -117,7 +117,7 @@ class UrDmu(nn.Module):
             if head is None:
                 return self._score(tokens)[..., None]
             hidden = self._hidden(tokens)
-            return torch.cat([self._score_hidden(hidden)[..., None], head(hidden)], dim=-1)
+            return torch.cat([self.score_hidden(hidden)[..., None], head(hidden)], dim=-1)
 
         def windows(places: list[slice]) -> tuple[Tensor, ...]:
             tokens = torch.cat([read(place) for place in places])
@@ -166,9 +166,10 @@ class UrDmu(nn.Module):
         return hidden
 
     def _score(self, features: Tensor) -> Tensor:
-        return self._score_hidden(self._hidden(features))
+        return self.score_hidden(self._hidden(features))
 
-    def _score_hidden(self, x: Tensor) -> Tensor:
+    def score_hidden(self, x: Tensor) -> Tensor:
+        """Scores `[B, T]` of hidden states `[B, T, C]`."""
         recall = self.encoder_mu(self.Amemory.recall(x)) + self.encoder_mu(self.Nmemory.recall(x))
         scores: Tensor = self.cls_head(torch.cat([x, recall], dim=-1)).squeeze(-1)
         return scores
@@ -265,12 +266,9 @@ def local_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
     convolution. Each video ends with the last True of its `mask[B, T]`.
     """
     num_dense = x.shape[1]
-    place = torch.arange(num_dense, dtype=x.dtype, device=x.device)
-    behind = num_dense - 1 - place
     if mask is not None:
-        behind = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)
         x = x * mask[..., None]
-    x = x / (_column_half(place) + _column_half(behind) + 1.0)[..., None]
+    x = x / column_sums(num_dense, x, mask)[..., None]
     blocks = -(-num_dense // LOCAL_BLOCK)
     padded = F.pad(x, (0, 0, REACH, blocks * LOCAL_BLOCK - num_dense + REACH))
     bands = padded.unfold(1, LOCAL_BLOCK + 2 * REACH, LOCAL_BLOCK)
@@ -280,6 +278,15 @@ def local_mean(x: Tensor, mask: Tensor | None = None) -> Tensor:
     weights = torch.exp(-distance.to(x.dtype) / math.e) * (distance <= REACH)
     mixed = torch.matmul(bands, weights.T)
     return mixed.transpose(2, 3).flatten(1, 2)[:, :num_dense]
+
+
+def column_sums(num_dense: int, like: Tensor, mask: Tensor | None = None) -> Tensor:
+    """`Σ_k exp(-|k - j| / e)` of each column `j`: `[T]`, or `[B, T]` with a `mask[B, T]`."""
+    place = torch.arange(num_dense, dtype=like.dtype, device=like.device)
+    behind = num_dense - 1 - place
+    if mask is not None:
+        behind = (mask.sum(1, keepdim=True) - 1 - place).clamp(min=0)
+    return _column_half(place) + _column_half(behind) + 1.0
 
 
 def _column_half(neighbours: Tensor) -> Tensor:

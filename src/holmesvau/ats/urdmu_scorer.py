@@ -16,7 +16,7 @@ from torch import Tensor
 
 from holmesvau.ats.calibration import Calibration
 from holmesvau.ats.classes import PREFIX, ClassHead, ClassNames
-from holmesvau.ats.features import Features, let_go
+from holmesvau.ats.features import Features, HalfArray, let_go
 from holmesvau.ats.foveal import WINDOWS_FILE
 from holmesvau.ats.looking import PREFIX as LOOKING
 from holmesvau.ats.looking import Looking
@@ -86,7 +86,7 @@ class UrDmuScorer:
         Raises:
             InputError: when the features are of another width.
         """
-        self._refuse_other_width(features)
+        self.refuse_foreign(features.encoder, features.pooled.shape[1])
         scores = np.empty(len(features), np.float32)
         for place, values in self._read(features, None):
             scores[place] = values[:, 0].float().cpu().numpy()
@@ -99,7 +99,7 @@ class UrDmuScorer:
             InputError: when the features are of another width.
             ModelError: when the scorer has no class head.
         """
-        self._refuse_other_width(features)
+        self.refuse_foreign(features.encoder, features.pooled.shape[1])
         if self.class_names is None or self.class_head is None:
             raise ModelError(f"{self.path}: this scorer was trained without a class head.")
         scores = np.empty(len(features), np.float32)
@@ -117,7 +117,7 @@ class UrDmuScorer:
         Raises:
             InputError: when the features are of another width.
         """
-        self._refuse_other_width(features)
+        self.refuse_foreign(features.encoder, features.pooled.shape[1])
         head = self.class_head
         num_classes = 0 if self.class_names is None else len(self.class_names)
         states = np.empty((len(features), CHANNELS + 1 + num_classes), np.float16)
@@ -130,6 +130,21 @@ class UrDmuScorer:
             states[place, CHANNELS] = values[:, 0].half().cpu().numpy()
             states[place, CHANNELS + 1 :] = values[:, 1 + CHANNELS :].half().cpu().numpy()
         return states
+
+    @torch.inference_mode()
+    def token(self, pooled: HalfArray) -> Tensor:
+        """What the network is given of a frame with the class token `pooled[D]`: `[E]` float32.
+
+        Raises:
+            InputError: when the features are of another width.
+        """
+        if pooled.shape != (self.input_width,):
+            raise InputError(
+                f"The scorer {self.path.name} was trained on class tokens [{self.input_width}], got "
+                f"{list(pooled.shape)}."
+            )
+        read = torch.tensor(pooled, device=self._device).float()
+        return read if self.looking is None else self.looking(read[None])[0]
 
     @torch.inference_mode()
     def _read(
@@ -146,16 +161,21 @@ class UrDmuScorer:
             for place, values in self.network.stream(len(features), tokens, head):
                 yield place, values[0]
 
-    def _refuse_other_width(self, features: Features) -> None:
-        if self._encoder and features.encoder != self._encoder:
+    def refuse_foreign(self, encoder: str, width: int) -> None:
+        """Raise for features of an encoder, of that class token's width, which this scorer cannot read.
+
+        Raises:
+            InputError: when they are of another width, or of other windows than it was trained with.
+        """
+        if self._encoder and encoder != self._encoder:
             raise InputError(
                 f"The scorer {self.path.name} was trained on features of {self._encoder}, and these are of "
-                f"{features.encoder}. What it sees windows with ({WINDOWS_FILE}) belongs beside it."
+                f"{encoder}. What it sees windows with ({WINDOWS_FILE}) belongs beside it."
             )
-        if features.pooled.shape[1] != self.input_width:
+        if width != self.input_width:
             raise InputError(
                 f"The scorer {self.path.name} was trained on class tokens of width {self.input_width}, but "
-                f"{features.encoder} gives {features.pooled.shape[1]}. Use the encoder it was trained with."
+                f"{encoder} gives {width}. Use the encoder it was trained with."
             )
 
 

@@ -16,7 +16,7 @@ from holmesvau.ats.guarded import GuardedScorer, Trust
 from holmesvau.ats.novelty import NoveltyScorer
 from holmesvau.stream.inbox import Shot
 from holmesvau.stream.novelty import CausalNovelty, CausalNoveltyConfig
-from holmesvau.stream.window import CausalWindow, RunningTrust, WindowConfig
+from holmesvau.stream.window import CausalScorer, RunningTrust, WindowConfig, causal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +51,13 @@ class CameraScorer:
     def __init__(self, encoder: Encoder, scorer: Scorer, config: ScoringConfig) -> None:
         self._encoder, self._config = encoder, config
         self._novelty: CausalNovelty | None = CausalNovelty(config.novelty)
-        self._trained: CausalWindow | None = None
+        self._trained: CausalScorer | None = None
         self._trust: RunningTrust | None = None
         if isinstance(scorer, GuardedScorer):
-            self._trained = CausalWindow(scorer.trained)
+            self._trained = self._causal(scorer.trained)
             self._trust = RunningTrust(scorer.familiarity, config.window.trusted_over)
         elif not isinstance(scorer, NoveltyScorer):
-            self._trained, self._novelty = CausalWindow(scorer), None
+            self._trained, self._novelty = self._causal(scorer), None
         self._traces: npt.NDArray[np.float32] | None = None
         self._rows: deque[tuple[int, float, Encoded]] = deque(maxlen=config.window.frames)
 
@@ -71,12 +71,13 @@ class CameraScorer:
             told = self._novelty.score(encoded.cells[0], shot.seconds, self._config.stride_seconds)
         if self._trained is None:
             return Scored(shot.index, shot.seconds, told, CausalNovelty.name)
+        self._trained.take(encoded.pooled[0])
         trust = None
         if self._trust is not None:
             trust = self._trust.see(encoded.pooled[0], self._trained.name, CausalNovelty.name)
             if not trust.is_familiar:
                 return Scored(shot.index, shot.seconds, told, CausalNovelty.name, trust)
-        score = self._trained.score(self.window())
+        score = self._trained.score()
         return Scored(shot.index, shot.seconds, score, self._trained.name, trust)
 
     def window(self) -> Features:
@@ -89,6 +90,9 @@ class CameraScorer:
             self._config.stride_seconds,
             self._encoder.name,
         )
+
+    def _causal(self, scorer: Scorer) -> CausalScorer:
+        return causal(scorer, self._encoder, self._config.window.frames, self.window)
 
     def _remember(self, encoded: Encoded) -> None:
         if not self._encoder.memory or encoded.trace is None:

@@ -6,13 +6,17 @@ Shape legend: `W` frames of the window, `D` width of the class token.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from holmesvau.ats.familiarity import Familiarity
-from holmesvau.ats.features import Features, Scorer
+from holmesvau.ats.features import Encoder, Features, HalfArray, Scorer
 from holmesvau.ats.guarded import Trust
+from holmesvau.ats.sliding import SlidingScorer
+from holmesvau.ats.urdmu_scorer import UrDmuScorer
 from holmesvau.errors import ConfigError
 
 # Times the limit: where trust that was given is lost.
@@ -42,20 +46,53 @@ class WindowConfig:
                 raise ConfigError(f"Live window: {name} = {getattr(self, name)}: give 2 frames or more.")
 
 
-class CausalWindow:
-    """Scores with any `Scorer` of `ats.features` on the last `W` frames; memory is theirs (`Features`)."""
+class CausalScorer(Protocol):
+    """A trained scorer on a live source: it takes every picture and is asked for the newest score."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
+    @property
+    def name(self) -> str: ...
+
+    def take(self, pooled: HalfArray) -> None:
+        """One more picture, with the class token `pooled[D]`."""
+        ...
+
+    def score(self) -> float:
+        """The score in [0, 1] of the picture that was taken last."""
+        ...
+
+
+class CausalWindow:
+    """Any `Scorer` of `ats.features`, which scores the last `W` frames as a whole for the newest of them.
+
+    `window` gives them, those of the camera (`Features`).
+    """
+
+    def __init__(self, scorer: Scorer, window: Callable[[], Features]) -> None:
+        self._scorer, self._window = scorer, window
 
     @property
     def name(self) -> str:
         """The scorer's."""
         return self._scorer.name
 
-    def score(self, window: Features) -> float:
-        """The score of the last frame of `window`, among those before it."""
-        return float(self._scorer.score(window)[-1])
+    def take(self, pooled: HalfArray) -> None:
+        """Nothing to do: the camera keeps the window."""
+
+    def score(self) -> float:
+        """The score of the last frame of the window, among those before it."""
+        return float(self._scorer.score(self._window())[-1])
+
+
+def causal(scorer: Scorer, encoder: Encoder, frames: int, window: Callable[[], Features]) -> CausalScorer:
+    """The causal form of a trained scorer on a window of so many frames.
+
+    Raises:
+        InputError: when the scorer cannot read the encoder's features.
+    """
+    if isinstance(scorer, UrDmuScorer):
+        scorer.refuse_foreign(encoder.name, encoder.width)
+        return SlidingScorer(scorer, frames)
+    return CausalWindow(scorer, window)
 
 
 class RunningTrust:
