@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -132,87 +133,101 @@ def label(seconds: np.ndarray, spans: list[Any]) -> np.ndarray:
     return labels
 
 
-def loss(folders: Iterable[Path], num_videos: int, store: Path | None) -> None:
+def loss(
+    folders: Iterable[Path], num_videos: int, store: Path | None, encoder: str | None, scorer: str | None
+) -> None:
     """Curves with each shortcut beside those of the full dense scan.
 
     What a shortcut does to a scan is which dense frame's features stand for which (tests/ats/test_covering.py
-    holds that against whole scans), so each video is encoded once.
+    holds that against whole scans), so each video is encoded once; where the encoder remembers the frames
+    before, each shortcut is a scan of its own.
     """
-    from holmesvau.ats.efficientnet import EfficientNetEncoder
-    from holmesvau.ats.features import Features
-    from holmesvau.ats.novelty import NoveltyScorer
-    from holmesvau.ats.scan import scan
     from holmesvau.ats.store import FeatureStore
     from holmesvau.evaluate.answering import load_test_set
-    from holmesvau.evaluate.ranking import areas
-    from holmesvau.video import open_video
-    from holmesvau.video.skim import Shortcuts
+    from holmesvau.holmes import Holmes
 
-    encoder, scorer, kept = EfficientNetEncoder(), NoveltyScorer(), FeatureStore(store)
+    holmes = Holmes.from_pretrained("none", encoder=encoder, scorer=scorer)
+    losses = Losses(holmes.encoder, holmes.scorer, FeatureStore(store))
+    print(
+        "| videos | shortcuts | encoded | decoded | frame AUC | loss | frame AP | "
+        "curve correlation, mean (least) |\n|---|---|---:|---:|---:|---:|---:|---:|"
+    )
+    for folder in folders:
+        test = load_test_set(folder)
+        paths = sorted(path for path in folder.rglob("*.mp4") if path.stem in test.annotations)
+        paths = paths[:num_videos]
+        truth = [[event.span for event in test.annotations[path.stem].events] for path in paths]
+        losses.rows(f"{folder.name}, {len(paths)} rendered", paths, truth)
+    for path in filter(Path.exists, REAL):
+        losses.rows(path.name, [path], None)
 
-    def curves(path: Path) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, int, int]]]:
+
+@dataclass(frozen=True)
+class Losses:
+    """An encoder and a scorer on which shortcuts are tried."""
+
+    encoder: Any
+    scorer: Any
+    store: Any
+
+    def rows(self, title: str, paths: list[Path], truth: list[list[Any]] | None) -> None:
+        """A line of the table for each shortcut."""
+        from holmesvau.evaluate.ranking import areas
+
+        found = [self._curves(path) for path in paths]
+        labels, full = None, None
+        if truth is not None:
+            labels = [label(seconds, spans) for (seconds, _), spans in zip(found, truth, strict=True)]
+        for name in LOSSES:
+            both = [(one["none"][0], one[name][0]) for _, one in found]
+            alike = [float(np.corrcoef(dense, curve)[0, 1]) for dense, curve in both if dense.std()]
+            told = " |  | "
+            if labels is not None:
+                scores = np.concatenate([curve for _, curve in both]).astype(np.float64)
+                area = areas(np.concatenate(labels), scores)
+                full = area.auc if full is None else full
+                told = f"{area.auc:.4f} | {full - area.auc:+.4f} | {area.ap:.3f}"
+            looked, decoded = (sum(one[name][part] for _, one in found) for part in (1, 2))
+            dense = sum(len(curve) for curve, _ in both)
+            print(
+                f"| {title} | {name} | {looked} of {dense} | {decoded} | {told} | "
+                f"{np.mean(alike):.3f} ({min(alike):.3f}) |",
+                flush=True,
+            )
+
+    def _curves(self, path: Path) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, int, int]]]:
+        """The seconds of dense frames; by shortcut the scores, frames encoded and frames decoded."""
+        from holmesvau.ats.features import Features
+        from holmesvau.ats.scan import ScanConfig, scan
+        from holmesvau.video import open_video
+        from holmesvau.video.skim import Shortcuts
+
+        found = {}
         with open_video(path) as video:
-            dense = scan(video, encoder, store=kept).features
+            dense = scan(video, self.encoder, store=self.store).features
             pooled, cells = dense.pooled[:], dense.cells[:]
-            found = {}
             for name in LOSSES:
                 stands, decoded, looked = stand_ins(video, Shortcuts(**SHORTCUTS[name]))
                 rows = np.searchsorted(dense.index, stands)
                 features = Features(
                     dense.index, dense.seconds, pooled[rows], cells[rows], dense.stride_seconds, dense.encoder
                 )
-                found[name] = scorer.score(features), looked, decoded
+                if self.encoder.memory and name != "none":
+                    own = scan(video, self.encoder, config=ScanConfig(**SHORTCUTS[name]))
+                    features, looked, decoded = own.features, own.encoded_frames, own.decoded_frames
+                found[name] = self.scorer.score(features), looked, decoded
         return dense.seconds, found
 
-    def stand_ins(video: Any, shortcuts: Shortcuts) -> tuple[np.ndarray, int, int]:
-        numbers, before, looked, decoded = [], -1, 0, 0
-        for part in video.skim(shortcuts, every_seconds=0.5, size=(32, 32), batch_size=16):
-            for row in part.source.tolist():
-                before = int(part.frames.index[row]) if row >= 0 else before
-                numbers.append(before)
-            looked, decoded = looked + len(part.frames), part.decoded
-        return np.array(numbers), decoded, looked
 
-    print(
-        "| videos | shortcuts | encoded | decoded | frame AUC | loss | curve correlation, mean (least) |"
-        "\n|---|---|---:|---:|---:|---:|---:|"
-    )
-
-    def rows(title: str, paths: list[Path], truth: list[list[Any]] | None) -> None:
-        found = [curves(path) for path in paths]
-        every, labels, full = [one for _, one in found], None, None
-        if truth is not None:
-            labels = [label(seconds, spans) for (seconds, _), spans in zip(found, truth, strict=True)]
-        for name in LOSSES:
-            scores = [found[name][0] for found in every]
-            alike = [
-                float(np.corrcoef(found["none"][0], found[name][0])[0, 1])
-                for found in every
-                if found["none"][0].std()
-            ]
-            auc = (
-                areas(np.concatenate(labels), np.concatenate(scores).astype(np.float64)).auc
-                if labels
-                else None
-            )
-            full = auc if full is None else full
-            dense = sum(map(len, scores))
-            told = "" if auc is None or full is None else f"{auc:.3f} | {full - auc:+.4f}"
-            print(
-                f"| {title} | {name} | {sum(f[name][1] for f in every)} of {dense} | "
-                f"{sum(f[name][2] for f in every)} | {told or ' | '} | "
-                f"{np.mean(alike):.3f} ({min(alike):.3f}) |",
-                flush=True,
-            )
-
-    for folder in folders:
-        test = load_test_set(folder)
-        paths = sorted(path for path in folder.rglob("*.mp4") if path.stem in test.annotations)
-        paths = paths[:num_videos]
-        truth = [[event.span for event in test.annotations[path.stem].events] for path in paths]
-        rows(f"{folder.name}, {len(paths)} rendered", paths, truth)
-    for path in filter(Path.exists, REAL):
-        rows(path.name, [path], None)
+def stand_ins(video: Any, shortcuts: Any) -> tuple[np.ndarray, int, int]:
+    """Which frame stands for each dense one, how many are decoded and how many looked at."""
+    numbers, before, looked, decoded = [], -1, 0, 0
+    for part in video.skim(shortcuts, every_seconds=0.5, size=(32, 32), batch_size=16):
+        for row in part.source.tolist():
+            before = int(part.frames.index[row]) if row >= 0 else before
+            numbers.append(before)
+        looked, decoded = looked + len(part.frames), part.decoded
+    return np.array(numbers), decoded, looked
 
 
 def memory(hours: Iterable[float], folder: Path) -> None:
@@ -332,6 +347,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", default=[])
     parser.add_argument("--videos", type=int, default=8, help="at most so many of each folder")
     parser.add_argument("--store", type=Path, help="keep the dense features of `loss` here")
+    parser.add_argument("--encoder", help="of `loss`; the default is that of `novelty`")
+    parser.add_argument("--scorer", help="of `loss`: novelty, or a file of scorer weights")
     parser.add_argument("--hours", type=float, nargs="+", default=[1 / 6, 24.0])
     given = parser.parse_args()
     if given.what == "child":
@@ -346,7 +363,7 @@ def main() -> None:
             speed(given.seconds, Path(name))
         elif given.what == "loss":
             with tempfile.TemporaryDirectory() as store:
-                loss(given.data, given.videos, given.store or Path(store))
+                loss(given.data, given.videos, given.store or Path(store), given.encoder, given.scorer)
         elif given.what == "memory":
             memory(given.hours, Path(name))
         else:

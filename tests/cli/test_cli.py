@@ -1,6 +1,7 @@
 """The command as a person uses it: real files in, real files and exit codes out."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -225,6 +226,27 @@ def test_ctrl_c_keeps_what_was_scanned(burning_room, tmp_path, monkeypatch):
     )
     again = subprocess.run([*command, "--model", "none", "--set", "scan.every=1"], check=False)
     assert again.returncode == 0 and (tmp_path / "out" / "report.json").exists()
+
+
+def test_torch_is_told_how_its_threads_wait_before_it_is_loaded() -> None:
+    code = """
+import os, sys
+from holmesvau import cli
+assert "torch" not in sys.modules
+sys.argv = ["holmesvau", "--version"]
+try:
+    cli.main()
+except SystemExit:
+    print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+    own = {
+        name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
+    for given, told in ({}, "1000"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None"), ({"GOMP_SPINCOUNT": "7"}, "7"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=own | given, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == told
 
 
 def test_python_minus_m_and_version():

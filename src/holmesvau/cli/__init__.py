@@ -57,6 +57,10 @@ def _root(
 
 def main() -> None:
     """Run the command and end the process with the exit code of what happened."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # torch's threads spin for milliseconds while they wait for one another, which costs a busy machine
+        # most of its time (`benchmarks/results/beside.md`). It counts before torch is loaded.
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
