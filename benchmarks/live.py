@@ -45,11 +45,15 @@ FIRST_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm in the video's seconds: when it began, when it was raised, when it ended."""
+    """An alarm in the video's seconds: when it began, when it was raised, when it ended.
+
+    `label` is what the scorer took it for in its first message.
+    """
 
     start: float
     raised: float
     end: float
+    label: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Watched:
 def watch(holmes: Holmes, video: SimulatedVideo, folder: Path) -> Watched:
     curve: list[Scored] = []
     memory: list[float] = []
-    raised: dict[str, float] = {}
+    raised: dict[str, tuple[float, str]] = {}
     alarms: dict[str, Alarm] = {}
     every = max(1, int(video.duration / 0.5 / 20))
 
@@ -80,9 +84,10 @@ def watch(holmes: Holmes, video: SimulatedVideo, folder: Path) -> Watched:
         if not isinstance(told, AlarmMessage):
             return
         if told.kind == "alarm":
-            raised[told.id] = told.curve.seconds[-1]
+            raised[told.id] = told.curve.seconds[-1], told.label
         end = told.end.seconds if told.end else video.duration
-        alarms[told.id] = Alarm(told.start.seconds, raised[told.id], end)
+        when, label = raised[told.id]
+        alarms[told.id] = Alarm(told.start.seconds, when, end, label)
 
     config = LiveConfig(
         camera=(CameraConfig(source=str(video.path), name="sim", speed=0.0),),
@@ -142,6 +147,22 @@ def delays(videos: list[SimulatedVideo], watched: dict[str, Watched]) -> tuple[l
     return late, events, beside, negatives
 
 
+def named(videos: list[SimulatedVideo], watched: dict[str, Watched]) -> tuple[int, int]:
+    """How many events' first alarms were called by the event's class at once, of those called anything."""
+    right = total = 0
+    for video in videos:
+        for event in video.events:
+            hits = [
+                alarm
+                for alarm in watched[video.name].alarms
+                if Span(alarm.start, max(alarm.end, alarm.raised)).intersect(event.span) > 0
+            ]
+            if hits and any(alarm.label for alarm in hits):
+                total += 1
+                right += min(hits, key=lambda alarm: alarm.raised).label == event.label
+    return right, total
+
+
 def offline(holmes: Holmes, video: SimulatedVideo) -> np.ndarray:
     curve = holmes.score(video.path)
     return held(video, curve.seconds, curve.scores)
@@ -185,6 +206,7 @@ def figures(
     causal = {v.name: held(v, watched[v.name].seconds, watched[v.name].scores) for v in eventful}
     whole = {video.name: offline(holmes, video) for video in eventful}
     late, events, beside, negatives = delays(eventful, watched)
+    right, total = named(eventful, watched)
     hours = sum(video.duration for video in eventful) / 3600
     calm = [watched[f"normal-{video.name}"] for video in normal]
     calm_hours = sum(video.duration for video in normal) / 3600
@@ -202,6 +224,7 @@ def figures(
     found = f"{len(late)} of {events}"
     return rows | {
         "events with an alarm": found,
+        "called by its class in the first message": f"{right} of {total}",
         "alarm delay, median / 90 %, seconds": f"{quantiles[0]:.1f} / {quantiles[1]:.1f}",
         "alarms beside events (of these on hard negatives), an hour": f"{beside / hours:.1f} ({negatives})",
         "hours of normal video": f"{calm_hours:.2f}",

@@ -3,6 +3,7 @@
     python benchmarks/scan.py speed [--seconds 300]       synthetic 640x360 H.264, 30 fps, and its shortcuts
     python benchmarks/scan.py loss --data FOLDER …        rendered videos with their truth (`holmesvau sim`)
     python benchmarks/scan.py memory [--hours 0.167 24]   a small camera at two frames a second
+    python benchmarks/scan.py memory --whole              the same, watched and told by the embedded model
     python benchmarks/scan.py int8                        the encoder with eight-bit weights and activations
 
 CPU seconds are compared: they stay nearly the same on a machine that others use too. The yardstick is PyAV
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,51 @@ def scanned(path: Path, options: str) -> Figures:
         }
 
 
-CHILDREN = {"plain": plain, "scanned": scanned}
+def watched(path: Path, options: str) -> Figures:
+    """A whole `watch`, report written, with the embedded model and its scorer, which are made to speak.
+
+    No anomaly is in the film and no simulated people: the scorer is read without its familiarity beside it,
+    and what scores highest is called an event, up to 24 of them.
+    """
+    import shutil
+
+    from holmesvau import report
+    from holmesvau.ats.events import EventsConfig
+    from holmesvau.ats.scan import ScanConfig
+    from holmesvau.describe import DescribeConfig
+    from holmesvau.holmes import Holmes, HolmesConfig
+    from holmesvau.vlm.tiny_folder import SCORER_FILE, WEIGHTS
+
+    with tempfile.TemporaryDirectory(dir=path.parent) as root:
+        os.environ["HOLMESVAU_CACHE"] = root
+        for source in WEIGHTS.glob("*.safetensors"):
+            if source.name in (SCORER_FILE, "windows.safetensors"):
+                shutil.copy(source, root)
+        config = HolmesConfig(
+            scan=ScanConfig(**json.loads(options)),
+            describe=DescribeConfig(unfamiliar="mark"),
+            harmless="keep",
+        )
+        holmes = Holmes.from_pretrained("tiny", config=config, scorer=Path(root) / SCORER_FILE)
+        began, wall = time.process_time(), time.perf_counter()
+        # Scanned once: the watch finds the features in the store.
+        high = float(np.sort(holmes.score(path).scores)[-24])
+        holmes.config = replace(config, events=EventsConfig(enter=high, leave=high / 2, smooth_seconds=0))
+        told = holmes.watch(path)
+        report.write(told, Path(root) / "report")
+        written = sum(file.stat().st_size for file in Path(root, "report").rglob("*") if file.is_file())
+        return {
+            "dense": len(told.curve),
+            "events": len(told.events),
+            "told": sum(bool(event.summary.description) for event in told.events),
+            "chapters": len(told.chapters),
+            "cpu": time.process_time() - began,
+            "wall": time.perf_counter() - wall,
+            "report_mib": written / 2**20,
+        } | {f"{stage}_s": seconds for stage, seconds in told.timing.items()}
+
+
+CHILDREN = {"plain": plain, "scanned": scanned, "watched": watched}
 
 
 def measured(what: str, path: Path, argument: str) -> Figures:
@@ -213,7 +258,7 @@ class Losses:
                     dense.index, dense.seconds, pooled[rows], cells[rows], dense.stride_seconds, dense.encoder
                 )
                 if self.encoder.memory and name != "none":
-                    own = scan(video, self.encoder, config=ScanConfig(**SHORTCUTS[name]))
+                    own = scan(video, self.encoder, config=ScanConfig(cache=False, **SHORTCUTS[name]))
                     features, looked, decoded = own.features, own.encoded_frames, own.decoded_frames
                 found[name] = self.scorer.score(features), looked, decoded
         return dense.seconds, found
@@ -230,32 +275,23 @@ def stand_ins(video: Any, shortcuts: Any) -> tuple[np.ndarray, int, int]:
     return np.array(numbers), decoded, looked
 
 
-def memory(hours: Iterable[float], folder: Path) -> None:
+def memory(hours: Iterable[float], folder: Path, *, whole: bool) -> None:
+    """The peak of a scan with `novelty` scores or, `whole`, of a `watch` with the embedded model."""
     import synthetic
 
-    print(
-        "| hours | frames | encoded | decoded | CPU s | of it scores | peak memory, MiB |\n"
-        "|---:|---:|---:|---:|---:|---:|---:|"
-    )
+    child, named = ("watched", ("events", "told", "chapters", "generate_s", "report_mib")) if whole else (
+        "scanned", ("encoded", "decoded", "score_cpu")
+    )  # fmt: skip
+    print(f"| hours | dense frames | {' | '.join(named)} | CPU s | peak memory, MiB |")
+    print("|---:|---:|" + "---:|" * len(named) + "---:|---:|")
     for length in hours:
         path = folder / f"{length:g}.mp4"
         synthetic.render(
             path, round(length * 60) * 60, width=160, height=96, fps=2, keyframe_seconds=4, people_seconds=4
         )
-        command = [
-            sys.executable,
-            __file__,
-            "child",
-            "scanned",
-            str(path),
-            json.dumps(SHORTCUTS["still, calm"]),
-        ]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(
-            f"| {length:g} | {found['dense']:.0f} | {found['encoded']:.0f} | {found['decoded']:.0f} | "
-            f"{found['cpu']:.0f} | {found['score_cpu']:.0f} | {found['peak_mib']:.0f} |",
-            flush=True,
-        )
+        found = measured(child, path, json.dumps(SHORTCUTS["still, calm"]))
+        told = " | ".join(f"{found[name]:.0f}" for name in ("dense", *named, "cpu", "peak_mib"))
+        print(f"| {length:.2f} | {told} |", flush=True)
         path.unlink()
 
 
@@ -349,6 +385,7 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="keep the dense features of `loss` here")
     parser.add_argument("--encoder", help="of `loss`; the default is that of `novelty`")
     parser.add_argument("--scorer", help="of `loss`: novelty, or a file of scorer weights")
+    parser.add_argument("--whole", action="store_true", help="`memory` of a watch with the embedded model")
     parser.add_argument("--hours", type=float, nargs="+", default=[1 / 6, 24.0])
     given = parser.parse_args()
     if given.what == "child":
@@ -365,7 +402,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as store:
                 loss(given.data, given.videos, given.store or Path(store), given.encoder, given.scorer)
         elif given.what == "memory":
-            memory(given.hours, Path(name))
+            memory(given.hours, Path(name), whole=given.whole)
         else:
             int8()
 

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 
 from holmesvau.ats import fovea, foveal
+from holmesvau.ats.covering import Covering
 from holmesvau.ats.efficientnet import EfficientNetEncoder
 from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.scan import ScanConfig, scan
 from holmesvau.ats.store import FeatureStore
 from holmesvau.errors import InputError
+from holmesvau.types import FrameBatch
 from holmesvau.video import open_video
+from holmesvau.video.skim import Skimmed
 from tests.scenes import fixed_camera, write_video
 
 ASPECT = 16 / 9
@@ -184,3 +187,23 @@ def test_every_window_is_found_again_from_its_numbers(aspect: float) -> None:
             again = fovea.windows_of(glance.numbers.astype(np.float16), aspect)
             assert again == glance.windows
             assert all(window.right <= 1 and window.bottom <= 1 for window in again)
+
+
+def test_a_glimpse_of_the_frames_left_out_keeps_the_features_of_the_others(encoder):
+    frames = np.stack([scene((20 + 40 * number, 150)) for number in range(9)])
+    index = np.arange(len(frames))
+    dense = encoder.encode(frames)
+    looked, out = index[::2], index[1::2]
+    small = np.round(fovea.thumbnails(frames[out]) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+    def covered(glimpsed: np.ndarray) -> np.ndarray:
+        batch = FrameBatch(frames[looked], looked, looked / 2)
+        chosen = np.isin(out, glimpsed)
+        part = Skimmed(batch, index, index / 2, index // 2, out[chosen], small[chosen], len(frames))
+        return Covering(encoder).at(part).pooled
+
+    with_them, without = covered(out), covered(out[:0])
+    assert np.array_equal(with_them[looked], dense.pooled[looked])
+    assert np.array_equal(with_them[out], dense.pooled[out - 1])
+    # Without, a thing has moved twice as far since the frame before.
+    assert not np.array_equal(without[looked], dense.pooled[looked])

@@ -9,6 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from holmesvau.ats.classes import PREFIX as HEAD
+from holmesvau.ats.classes import ClassHead, ClassNames
 from holmesvau.ats.features import Features
 from holmesvau.ats.looking import PREFIX, Looking
 from holmesvau.ats.sliding import SlidingScorer
@@ -23,9 +25,12 @@ def scorer(request: pytest.FixtureRequest, tmp_path: Path) -> UrDmuScorer:
     looking = Looking() if request.param == "looking" else None
     network = UrDmu(24 if looking is None else looking.width)
     state = {name: value * 3 if value.ndim > 1 else value for name, value in network.state_dict().items()}
+    names = ClassNames(("Fighting", "Fall"), ("Embrace",))
     if looking is not None:
         state |= {PREFIX + name: value for name, value in looking.state_dict().items()}
-    save_file(state, tmp_path / "scorer.safetensors")
+        head = ClassHead(len(names)).state_dict()
+        state |= {HEAD + name: 3 * value if value.ndim > 1 else value for name, value in head.items()}
+    save_file(state, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
     return UrDmuScorer(tmp_path / "scorer.safetensors")
 
 
@@ -41,7 +46,15 @@ def test_each_score_is_that_of_the_newest_frame_of_its_window(scorer: UrDmuScore
     sliding, told, expected = SlidingScorer(scorer, frames), [], []
     for number in range(count):
         sliding.take(pooled[number])
-        told.append(sliding.score())
+        if 6 < number < frames - 3:
+            continue
+        newest = sliding.newest()
+        told.append(newest.score)
+        if scorer.class_names is None:
+            assert newest.classes is None
+        else:
+            window = whole.part(slice(max(0, number + 1 - frames), number + 1))
+            np.testing.assert_allclose(newest.classes, scorer.classify(window)[1][-1], atol=2e-5)
         expected.append(scorer.score(whole.part(slice(max(0, number + 1 - frames), number + 1)))[-1])
     assert np.std(expected) > 1e-3
     np.testing.assert_allclose(told, expected, atol=2e-5)

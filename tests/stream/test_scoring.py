@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from holmesvau.ats.classes import ClassNames
 from holmesvau.ats.efficientnet import EfficientNetEncoder
 from holmesvau.ats.familiarity import FILE, Familiarity
 from holmesvau.ats.features import Encoded, Features
@@ -16,6 +17,7 @@ from holmesvau.ats.guarded import GuardedScorer
 from holmesvau.ats.novelty import NoveltyScorer
 from holmesvau.ats.urdmu import UrDmu, UrDmuScorer
 from holmesvau.errors import ConfigError
+from holmesvau.stream.classes import RecentClasses
 from holmesvau.stream.inbox import Shot
 from holmesvau.stream.novelty import CausalNovelty, CausalNoveltyConfig
 from holmesvau.stream.scoring import CameraScorer, ScoringConfig
@@ -235,3 +237,23 @@ def test_weights_of_any_place_are_found(guarded: GuardedScorer, tmp_path: Path) 
     pooled, cells = features(5)
     live = CameraScorer(Given(pooled, cells), guarded.trained, ScoringConfig())
     assert [live.see(shot).trust for shot in shots(5)] == [None] * 5
+
+
+def test_the_class_of_the_last_moments_is_what_they_score_highest_in() -> None:
+    names = ClassNames(("Fighting", "Fall"), ("Embrace",))
+    recent = RecentClasses(names)
+    assert recent.likeliest(0.0) == ""
+    fighting, fall = (np.array(told, np.float32) for told in ([0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.7, 0.1]))
+    for number in range(8):
+        recent.see(number * STRIDE, 0.1 if number < 5 else 0.9, fall if number < 5 else fighting)
+    assert recent.likeliest(0.0) == recent.likeliest(2.5) == "Fighting"
+    assert recent.likeliest(0.0, 2.0) == "Fall" and recent.likeliest(10.0) == ""
+    recent.see(4.0, 0.9, None)
+    assert recent.likeliest(4.0) == ""
+    # What looks like an anomaly and is none names no alarm, however likely it is.
+    embrace = RecentClasses(names)
+    embrace.see(0.0, 0.6, np.array([0.0, 0.05, 0.15, 0.8], np.float32))
+    assert embrace.likeliest(0.0) == "Fall"
+    nameless = RecentClasses(None)
+    nameless.see(0.0, 0.9, fall)
+    assert nameless.likeliest(0.0) == ""

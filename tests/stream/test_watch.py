@@ -20,13 +20,20 @@ import numpy as np
 import pytest
 
 from holmesvau import config as configuration
+from holmesvau import sim
 from holmesvau.ats.efficientnet import EfficientNetEncoder
 from holmesvau.ats.novelty import NoveltyScorer
+from holmesvau.cli.live import sentence
 from holmesvau.errors import ConfigError, VideoError
+from holmesvau.evaluate.simulated.truth import load as load_simulated
+from holmesvau.holmes import Holmes
+from holmesvau.stream.camera import CameraConfig
 from holmesvau.stream.record import AlarmMessage, CameraMessage, Message, json_schema
+from holmesvau.stream.recorder import ClipConfig
 from holmesvau.stream.watch import LiveConfig, LiveWatch
 from holmesvau.video import open_video
 from holmesvau.vlm.endpoint import Endpoint, EndpointConfig
+from holmesvau.vlm.tiny_folder import WEIGHTS
 from tests.scenes import fixed_camera, write_video
 from tests.stream.conftest import Receiver, Sender, free_port, until
 from tests.video.films import film
@@ -377,3 +384,25 @@ def test_command_that_is_killed_in_an_alarm_tells_its_end_the_next_time(
     kept = [json.loads(line)["key"] for line in (out / "alarms.jsonl").read_text().splitlines()]
     assert kept == [raised["key"], told["key"]]
     assert json.loads((out / "status.json").read_text())["cameras"][0]["state"] == "ended"
+
+
+def test_trained_scorer_says_with_the_alarm_what_it_takes_it_for(tmp_path: Path) -> None:
+    """The shipped scorer on a staged fight; the label is in the first message, without any model."""
+    sim.generate(
+        tmp_path / "data", 1, seed=5, split="test", duration=24.0, fps=4, anomalous_share=1.0,
+        classes=["Fighting"], workers=1,
+    )  # fmt: skip
+    (video,) = load_simulated(tmp_path / "data", "test")
+    parts = Holmes.from_pretrained(
+        "none", encoder="efficientnet-lite0-fovea", scorer=WEIGHTS / "anomaly_scorer.safetensors"
+    )
+    told: list[Message] = []
+    config = LiveConfig(
+        camera=(CameraConfig(source=str(video.path), name="street", speed=0.0),),
+        clips=ClipConfig(enabled=False),
+    )
+    LiveWatch(parts.encoder, parts.scorer, None, config, tmp_path / "out", on_message=told.append).run()
+    alarms = [message for message in told if isinstance(message, AlarmMessage)]
+    assert alarms and alarms[0].reason == "raised" and {message.label for message in alarms} == {"Fighting"}
+    assert video.events[0].span.start - 1 <= alarms[0].start.seconds <= video.events[-1].span.end
+    assert " Fighting since " in sentence(alarms[0])

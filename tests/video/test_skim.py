@@ -7,9 +7,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from holmesvau.video import open_video
-from holmesvau.video.skim import BLOCK, Shortcuts
+from holmesvau.video.skim import BLOCK, Shortcuts, shrunk
 
 ALL, NONE = Shortcuts(still=True, steady=True, calm=True), Shortcuts()
 SIZE = (160, 96)
@@ -145,6 +146,26 @@ def test_someone_who_walks_steadily_is_looked_at_every_second_time(films):
     assert len([number for number in everyone if 720 <= number < 790]) == 14
 
 
+def test_of_a_moving_frame_that_is_left_out_there_is_the_thumbnail(films):
+    with open_video(films["usual"]) as video:
+        whole = {
+            number: picture
+            for batch in video.frames(every_seconds=0.5, size=SIZE, batch_size=16)
+            for number, picture in zip(batch.index.tolist(), batch.frames, strict=True)
+        }
+        left_out = []
+        for part in video.skim(
+            Shortcuts(still=True, steady=True), every_seconds=0.5, size=SIZE, batch_size=4
+        ):
+            assert not np.isin(part.index[part.glimpsed], part.frames.index).any()
+            assert part.small.shape == (len(part.glimpsed), 36, 64, 3)
+            for number, small in zip(part.index[part.glimpsed].tolist(), part.small, strict=True):
+                assert np.array_equal(small, shrunk(whole[number]))
+                left_out.append(number)
+    # Every second frame of the walk; the empty room before it is taken for the same.
+    assert [number for number in left_out if number < 800] == [730, 740, 750, 760, 770, 780, 790]
+
+
 @pytest.mark.parametrize("spacing", ["usual", "none"])
 @pytest.mark.parametrize("shortcuts", [ALL, Shortcuts(still=True)])
 def test_wherever_the_reading_begins_the_same_is_decided(films, spacing, shortcuts):
@@ -158,7 +179,6 @@ def test_wherever_the_reading_begins_the_same_is_decided(films, spacing, shortcu
 
 
 def test_a_folder_of_pictures_is_skimmed_by_its_thumbnails(tmp_path):
-    from PIL import Image
 
     for number in range(6):
         Image.new("RGB", SIZE, (200 if number == 4 else 90,) * 3).save(tmp_path / f"{number}.png")

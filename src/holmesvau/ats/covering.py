@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from holmesvau.ats.features import Encoded, Encoder
+from holmesvau.ats.features import Encoded, Encoder, Glimpsing
 from holmesvau.types import IndexArray
 from holmesvau.video.skim import Skimmed
 
@@ -42,7 +42,7 @@ class Covering:
             rows = part.frames.frames[source[0] : source[-1] + 1] if looked else None
             encoded = None if rows is None else self._encoder.encode(rows, self._before)
             here = self._spread(encoded, np.arange(past - start) if looked else np.full(past - start, -1))
-            self._remember(here)
+            self._remember(self._glimpsed(here, part, start, past))
             runs.append(here)
         return Encoded(
             np.concatenate([run.pooled for run in runs]), np.concatenate([run.cells for run in runs])
@@ -60,6 +60,15 @@ class Covering:
         trace = None if encoded.trace is None else encoded.trace[source]
         self._last = _row(encoded, int(source[-1]))
         return Encoded(encoded.pooled[source], encoded.cells[source], trace)
+
+    def _glimpsed(self, here: Encoded, part: Skimmed, start: int, past: int) -> Encoded:
+        """With the traces of frames that move and are left out, so that others know how far things moved."""
+        rows = np.flatnonzero((part.glimpsed >= start) & (part.glimpsed < past))
+        if here.trace is None or not len(rows) or not isinstance(self._encoder, Glimpsing):
+            return here
+        trace = here.trace.copy()
+        trace[part.glimpsed[rows] - start] = self._encoder.glimpse(part.small[rows])
+        return Encoded(here.pooled, here.cells, trace)
 
     def _remember(self, here: Encoded) -> None:
         if here.trace is not None:

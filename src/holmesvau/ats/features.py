@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -119,6 +119,15 @@ class Encoder(Protocol):
 
     def encode(self, frames: npt.NDArray[np.uint8], before: npt.NDArray[np.float32] | None = None) -> Encoded:
         """Encode `frames[B, H, W, 3]` uint8 RGB; `before[K, ...]` are the last traces, oldest first."""
+        ...
+
+
+@runtime_checkable
+class Glimpsing(Protocol):
+    """An encoder with a memory that a thumbnail is enough for: of a frame that a shortcut leaves out."""
+
+    def glimpse(self, small: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """The traces of frames of which `small[G, 36, 64, 3]` uint8 RGB are the thumbnails."""
         ...
 
 

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from holmesvau.video.skim import COLUMNS, ROWS, shrunk
+
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-# Thumbnail in which motion is sought. Its shape is that of a wide picture: a place is about as tall as wide.
-ROWS, COLUMNS = 36, 64
 # Sides of a window, as shares of the picture's height: the smallest holds a person whole, with what an arm
 # can reach.
 SIDES = (0.36, 0.55, 0.8)
@@ -68,11 +68,15 @@ class Glance:
 
 def thumbnails(frames: Picture) -> Floats:
     """`frames[T, H, W, 3]` uint8 -> `[T, 3, h, w]` float32 in [0, 1], by area."""
-    small = np.empty((len(frames), 3, ROWS, COLUMNS), np.float32)
+    small = np.empty((len(frames), ROWS, COLUMNS, 3), np.uint8)
     for row, frame in enumerate(frames):
-        picture = Image.fromarray(frame).resize((COLUMNS, ROWS), Image.Resampling.BOX)
-        small[row] = np.asarray(picture).transpose(2, 0, 1)
-    return small / np.float32(255)
+        small[row] = shrunk(frame)
+    return traces(small)
+
+
+def traces(small: Picture) -> Floats:
+    """Thumbnails `small[T, h, w, 3]` uint8 as they are compared, `[T, 3, h, w]` float32 in [0, 1]."""
+    return np.ascontiguousarray(small.transpose(0, 3, 1, 2)).astype(np.float32) / np.float32(255)
 
 
 def glance(thumbnail: Floats, before: Floats, aspect: float) -> Glance:

@@ -90,6 +90,10 @@ class FovealEncoder:
         flat = views.reshape(len(frames), VIEWS * CHANNELS)
         return Encoded(np.concatenate([flat, numbers], axis=1), cells, trace)
 
+    def glimpse(self, small: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """The traces of frames that are not looked at, from their thumbnails `[G, h, w, 3]` uint8 RGB."""
+        return fovea.traces(small)
+
     def views(self, frames: npt.NDArray[np.uint8], numbers: npt.NDArray[np.floating]) -> HalfArray:
         """`[B, V, 1280]`: the whole of each frame and the windows that `numbers[B, S]` name.
 

@@ -5,14 +5,18 @@ its ends. What the network makes of a frame alone (its token, its embedding, the
 the first layer) stays; of the second layer, the memories and the head only the newest frame is wanted. The
 score is the one that `UrDmuScorer.score` gives the last frame of the window, to rounding.
 
-Shape legend: `W` frames of the window, `E` width of a token, `C` 512 channels, `H` 4 heads of `d` 128.
+Shape legend: `W` frames of the window, `E` width of a token, `C` 512 channels, `H` 4 heads of `d` 128, `K`
+classes.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,6 +24,16 @@ from torch.nn import functional as F
 from holmesvau.ats.features import HalfArray
 from holmesvau.ats.urdmu import CHANNELS, HEAD_WIDTH, HEADS, REACH, column_sums, local_mean
 from holmesvau.ats.urdmu_scorer import UrDmuScorer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Newest:
+    """What is said of the newest picture: its score in [0, 1] and, by a scorer that tells classes, their
+    probabilities `classes[K]` float32.
+    """
+
+    score: float
+    classes: npt.NDArray[np.float32] | None = None
 
 
 class SlidingScorer:
@@ -61,10 +75,12 @@ class SlidingScorer:
         self._mixed[changed] = self._attention.fn.to_qkv(self._attention.norm(self._embedded[changed]))
 
     @torch.inference_mode()
-    def score(self) -> float:
-        """The score in [0, 1] of the newest picture; one must have been taken."""
-        newest = self._last_layer(self._first_layer())
-        return float(self._scorer.network.score_hidden(newest[None])[0, 0])
+    def newest(self) -> Newest:
+        """What the scorer says of the newest picture; one must have been taken."""
+        hidden = self._last_layer(self._first_layer())
+        score = float(self._scorer.network.score_hidden(hidden[None])[0, 0])
+        head = self._scorer.class_head
+        return Newest(score, None if head is None else head(hidden)[0].float().softmax(-1).cpu().numpy())
 
     def _embed(self, tokens: Tensor) -> Tensor:
         embedded: Tensor = self._scorer.network.embedding(tokens[None])[0]

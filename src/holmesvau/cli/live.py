@@ -152,7 +152,8 @@ def sentence(message: Message) -> str:
         return f"{who} {message.state} ({message.reason})"
     called = f"alarm {message.id[:8]}"
     if message.reason == "raised":
-        return f"{who} {called} since {message.start.at}, score {message.peak.score:.2f}"
+        named = f" {message.label}" if message.label else ""
+        return f"{who} {called}{named} since {message.start.at}, score {message.peak.score:.2f}"
     told = message.words.description or message.words.note
     match message.reason:
         case "ended" | "interrupted":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from holmesvau.ats.guarded import Trust
 from holmesvau.stream.alarms import AlarmConfig, AlarmWatch, Ended, Moment, Raised
 from holmesvau.stream.camera import Camera
+from holmesvau.stream.classes import RecentClasses
 from holmesvau.stream.describer import DescriberConfig, Job, Look
 from holmesvau.stream.inbox import Shot
 from holmesvau.stream.record import (
@@ -77,6 +78,7 @@ class Guard:
         self.recorder, self._emit, self._ask = recorder, emit, ask
         kept = max(2, round(describer.looks_seconds / stride_seconds)) if ask is not None else 0
         self._looks: deque[Look] = deque(maxlen=kept)
+        self._classes = RecentClasses(scorer.class_names)
         self._alarms: dict[str, _Alarm] = {}
         self._open: str | None = None
 
@@ -84,6 +86,7 @@ class Guard:
         """Score a picture and tell what that changes."""
         scored = self.latest = self._scorer.see(shot)
         now = Moment(scored.seconds, shot.wall, scored.score)
+        self._classes.see(scored.seconds, scored.score, scored.classes)
         if shot.look:
             self._looks.append(Look(shot.index, now, shot.look))
         change = self._watch.step(now)
@@ -147,6 +150,7 @@ class Guard:
             at=utc(now.wall), state="open", camera=self.part,
             start=_moment(raised.start), peak=_moment(raised.peak), end=None,
             scorer=scored.scorer, trust=_trust(scored.trust),
+            label=self._classes.likeliest(raised.start.seconds),
             enter=self._thresholds.enter, leave=self._thresholds.leave,
             curve=self._curve(raised.start.seconds), clip=None, words=words, dismissed_by_model=False,
         )  # fmt: skip
@@ -165,6 +169,7 @@ class Guard:
         state, reason = ("interrupted", "interrupted") if interrupted else ("ended", "ended")
         self._update(
             alarm, reason, state=state, end=_moment(ended.end), peak=_moment(ended.peak),
+            label=self._classes.likeliest(alarm.message.start.seconds, ended.end.seconds),
             curve=self._curve(alarm.message.start.seconds),
         )  # fmt: skip
         self._describe(alarm)

@@ -79,7 +79,11 @@ class WordsPart(_Part):
 
 
 class AlarmMessage(_Part):
-    """An alarm, or an update of it."""
+    """An alarm, or an update of it.
+
+    `label` is the class that the scorer takes it for, known with the alarm; empty where it tells none. What
+    the model calls it stands in `words`.
+    """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     kind: Literal["alarm", "update"]
@@ -95,6 +99,7 @@ class AlarmMessage(_Part):
     end: MomentPart | None
     scorer: str
     trust: TrustPart | None
+    label: str = ""
     enter: float
     leave: float
     curve: CurvePart

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from holmesvau.ats.event_classes import class_names
 from holmesvau.ats.features import Encoded, Encoder, Features, Scorer
 from holmesvau.ats.guarded import GuardedScorer, Trust
 from holmesvau.ats.novelty import NoveltyScorer
@@ -30,13 +31,17 @@ class ScoringConfig:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A camera's newest score, the scorer that gave it, and its trust where it knows its limits."""
+    """A camera's newest score, the scorer that gave it, and its trust where it knows its limits.
+
+    `classes[K]` are the probabilities of the scorer's classes, where it tells any.
+    """
 
     index: int
     seconds: float
     score: float
     scorer: str
     trust: Trust | None = None
+    classes: npt.NDArray[np.float32] | None = None
 
 
 class CameraScorer:
@@ -45,11 +50,13 @@ class CameraScorer:
     `novelty` gets a memory that adapts, any other scorer a window of the last `W` frames. A guarded scorer
     gives the trained one's score while the footage is familiar; `novelty` learns beside it all the time, so
     that it knows the camera when it has to take over. Nothing here grows: `W` features, `K` traces, what
-    `novelty` remembers, the distances of the last frames.
+    `novelty` remembers, the distances of the last frames. `class_names` are the classes that the trained
+    scorer tells, None where there are none.
     """
 
     def __init__(self, encoder: Encoder, scorer: Scorer, config: ScoringConfig) -> None:
         self._encoder, self._config = encoder, config
+        self.class_names = class_names(scorer.trained if isinstance(scorer, GuardedScorer) else scorer)
         self._novelty: CausalNovelty | None = CausalNovelty(config.novelty)
         self._trained: CausalScorer | None = None
         self._trust: RunningTrust | None = None
@@ -77,8 +84,8 @@ class CameraScorer:
             trust = self._trust.see(encoded.pooled[0], self._trained.name, CausalNovelty.name)
             if not trust.is_familiar:
                 return Scored(shot.index, shot.seconds, told, CausalNovelty.name, trust)
-        score = self._trained.score()
-        return Scored(shot.index, shot.seconds, score, self._trained.name, trust)
+        newest = self._trained.newest()
+        return Scored(shot.index, shot.seconds, newest.score, self._trained.name, trust, newest.classes)
 
     def window(self) -> Features:
         """The features of the last `W` frames, of a copy of their own."""

@@ -15,7 +15,7 @@ import numpy as np
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.features import Encoder, Features, HalfArray, Scorer
 from holmesvau.ats.guarded import Trust
-from holmesvau.ats.sliding import SlidingScorer
+from holmesvau.ats.sliding import Newest, SlidingScorer
 from holmesvau.ats.urdmu_scorer import UrDmuScorer
 from holmesvau.errors import ConfigError
 
@@ -56,8 +56,8 @@ class CausalScorer(Protocol):
         """One more picture, with the class token `pooled[D]`."""
         ...
 
-    def score(self) -> float:
-        """The score in [0, 1] of the picture that was taken last."""
+    def newest(self) -> Newest:
+        """What is said of the picture that was taken last."""
         ...
 
 
@@ -78,9 +78,9 @@ class CausalWindow:
     def take(self, pooled: HalfArray) -> None:
         """Nothing to do: the camera keeps the window."""
 
-    def score(self) -> float:
+    def newest(self) -> Newest:
         """The score of the last frame of the window, among those before it."""
-        return float(self._scorer.score(self._window())[-1])
+        return Newest(float(self._scorer.score(self._window())[-1]))
 
 
 def causal(scorer: Scorer, encoder: Encoder, frames: int, window: Callable[[], Features]) -> CausalScorer:

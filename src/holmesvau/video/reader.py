@@ -31,7 +31,6 @@ from holmesvau.video.skim import (
     Converter,
     Judge,
     Shortcuts,
-    Shown,
     Skimmed,
     gathered,
     in_order,
@@ -328,7 +327,7 @@ class Video:
             reader = self._pictures.stretches(whole_choice, judge, calm=calm, stopped=stopped)
         count = 0
 
-        def counted() -> Iterator[Shown]:
+        def counted() -> Iterator[tuple[int, float, Any]]:
             nonlocal count
             for one in self._pictures.walk(choice, stopped):
                 count += 1

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from holmesvau.types import FrameBatch, IndexArray
 
@@ -36,8 +37,19 @@ EVERYWHERE = 0.5
 USUAL, KNOWN = 1.3, 6
 
 Thumbnail = npt.NDArray[np.int16]
-# A dense frame: number, seconds, and its picture where it is to be looked at.
-Shown = tuple[int, float, Any]
+
+
+# What is to be done with a dense frame: encode it, keep how it moves, or take it for the one before.
+Sight = Literal["look", "glimpse", "same"]
+
+
+class Shown(NamedTuple):
+    """A dense frame: number, seconds, its picture unless it is taken for the one before it."""
+
+    number: int
+    seconds: float
+    frame: Any
+    sight: Sight = "look"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +66,7 @@ class Shortcuts:
     def __str__(self) -> str:
         """As part of the key of what is stored; the number changes when decisions do."""
         taken = [name for name in ("still", "steady", "calm") if getattr(self, name)]
-        return f"shortcuts 1: {', '.join(taken)}" if taken else ""
+        return f"shortcuts 2: {', '.join(taken)}" if taken else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +74,17 @@ class Skimmed:
     """A stretch of dense frames, `index[T]` and `seconds[T]`, and those of them to look at.
 
     `source[T]` says which row of `frames` stands for each: its own, or an earlier one that it equals; -1 is
-    the last frame looked at before this stretch. `decoded` pictures came out of the decoder so far.
+    the last frame looked at before this stretch. Of those that move and are left out all the same, the places
+    `glimpsed[G]`, there are thumbnails `small[G, h, w, 3]`. `decoded` pictures came out of the decoder so
+    far.
     """
 
     frames: FrameBatch
     index: IndexArray
     seconds: npt.NDArray[np.float64]
     source: IndexArray
+    glimpsed: IndexArray
+    small: npt.NDArray[np.uint8]
     decoded: int
 
     def __len__(self) -> int:
@@ -107,7 +123,7 @@ class Judge:
         self._converter.into(frame, small)
         return small.astype(np.int16)
 
-    def must_look(self, thumbnail: Thumbnail) -> bool:
+    def sight(self, thumbnail: Thumbnail) -> Sight:
         """Of the next dense frame."""
         self._age += 1
         if self._looked_at is not None:
@@ -118,13 +134,13 @@ class Judge:
             still = change.sum() <= STILL
             resting = still and self._moved and self._refresh < BLOCK
             if self._shortcuts.still and still and not resting and self._age < self._refresh:
-                return False
+                return "same"
             bounded = change.sum() <= USUAL * usual and (change > 0).mean() < EVERYWHERE
             if self._shortcuts.steady and self._age == 1 and bounded and not still:
-                return False
+                return "glimpse"
             self._moved = not still
         self._looked_at, self._age = thumbnail, 0
-        return True
+        return "look"
 
     def skip(self) -> None:
         """The next dense frame is not looked at, and not even decoded."""
@@ -144,13 +160,28 @@ def _change(one: Thumbnail, other: Thumbnail) -> npt.NDArray[np.float64]:
     return over
 
 
-def in_order(shown: Iterator[Shown], first: int, judge: Judge | None) -> Iterator[Shown]:
+def in_order(shown: Iterator[tuple[int, float, Any]], first: int, judge: Judge | None) -> Iterator[Shown]:
     """Dense frames that come one after the other from position `first` on, which begins a block."""
     for position, (index, seconds, frame) in enumerate(shown, first):
         if judge is not None and position % BLOCK == 0:
             judge.reset()
-        look = judge is None or judge.must_look(judge.thumbnail(frame))
-        yield index, seconds, frame if look else None
+        yield judged(Shown(index, seconds, frame), None if judge is None else judge.thumbnail(frame), judge)
+
+
+def judged(shown: Shown, thumbnail: Thumbnail | None, judge: Judge | None) -> Shown:
+    """A decoded frame with what is to be done with it; without its picture where that is nothing."""
+    if judge is None or thumbnail is None:
+        return shown
+    sight = judge.sight(thumbnail)
+    return shown._replace(frame=None if sight == "same" else shown.frame, sight=sight)
+
+
+def shrunk(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The thumbnail `[h, w, 3]` of `picture[H, W, 3]`, by area."""
+    small: npt.NDArray[np.uint8] = np.asarray(
+        Image.fromarray(picture).resize((COLUMNS, ROWS), Image.Resampling.BOX)
+    )
+    return small
 
 
 def gathered(
@@ -171,24 +202,31 @@ def gathered(
     seconds: list[float] = []
     source: list[int] = []
     rows: list[int] = []
+    glimpsed: dict[int, npt.NDArray[np.uint8]] = {}
+    glimpse = np.empty((height, width, 3), np.uint8)
     frames = np.empty((batch_size, height, width, 3), np.uint8)
 
     def part() -> Skimmed:
         places, times = np.array(index, np.int64), np.array(seconds, np.float64)
         batch = FrameBatch(frames[: len(rows)], places[rows], times[rows])
-        return Skimmed(batch, places, times, np.array(source, np.int64), decoded())
+        small = np.array(list(glimpsed.values()), np.uint8).reshape(-1, ROWS, COLUMNS, 3)
+        where = np.array(list(glimpsed), np.int64)
+        return Skimmed(batch, places, times, np.array(source, np.int64), where, small, decoded())
 
-    for number, time, frame in shown:
-        if frame is not None:
+    for number, time, frame, sight in shown:
+        if sight == "look":
             converter.into(frame, frames[len(rows)])
             rows.append(len(index))
+        elif sight == "glimpse":
+            converter.into(frame, glimpse)
+            glimpsed[len(index)] = shrunk(glimpse)
         index.append(number)
         seconds.append(time)
         source.append(len(rows) - 1)
         late = patience is not None and time - seconds[0] >= patience
         if len(rows) == batch_size or len(index) == longest or late:
             yield part()
-            index, seconds, source, rows = [], [], [], []
+            index, seconds, source, rows, glimpsed = [], [], [], [], {}
             frames = np.empty((batch_size, height, width, 3), np.uint8)
     if index:
         yield part()

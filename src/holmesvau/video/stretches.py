@@ -21,7 +21,7 @@ import numpy.typing as npt
 from holmesvau.types import FloatArray, IndexArray
 from holmesvau.video.cursor import Cursor, Skip
 from holmesvau.video.index import FrameIndex, keyframe_of
-from holmesvau.video.skim import BLOCK, Judge, Shown, Thumbnail, alike
+from holmesvau.video.skim import BLOCK, Judge, Shown, Thumbnail, alike, judged
 
 # Longer stretches are decoded: two keyframes far apart say little of what is between them.
 LONGEST_SECONDS = 5.0
@@ -135,7 +135,7 @@ class StretchReader:
             self._refuted = 0
             for position in range(waiting.first + 1, waiting.past):
                 self._judge.skip()
-                yield self._shown(position, None)
+                yield self._shown(position, None)._replace(sight="same")
         else:
             self._refuted += 1
             yield from self._decode(cursor, waiting.first + 1, waiting.past)
@@ -146,15 +146,13 @@ class StretchReader:
             yield self._judged(position, frame, thumbnail)
 
     def _judged(self, position: int, frame: object, thumbnail: Thumbnail | None) -> Shown:
-        if self._judge is None or thumbnail is None:
-            return self._shown(position, frame)
-        if position % BLOCK == 0:
+        if self._judge is not None and position % BLOCK == 0:
             self._judge.reset()
-        return self._shown(position, frame if self._judge.must_look(thumbnail) else None)
+        return judged(self._shown(position, frame), thumbnail, self._judge)
 
     def _shown(self, position: int, frame: object | None) -> Shown:
         rank = int(self._wanted[position])
-        return rank, float(self._seconds[rank]), frame
+        return Shown(rank, float(self._seconds[rank]), frame)
 
     def _decoded(self, cursor: Cursor, first: int, past: int) -> Iterator[tuple[int, object]]:
         wanted = self._wanted[first:past]
