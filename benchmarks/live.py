@@ -147,7 +147,7 @@ def delays(videos: list[SimulatedVideo], watched: dict[str, Watched]) -> tuple[l
     return late, events, beside, negatives
 
 
-def named(videos: list[SimulatedVideo], watched: dict[str, Watched]) -> tuple[int, int]:
+def rightly_called(videos: list[SimulatedVideo], watched: dict[str, Watched]) -> tuple[int, int]:
     """How many events' first alarms were called by the event's class at once, of those called anything."""
     right = total = 0
     for video in videos:
@@ -206,7 +206,7 @@ def figures(
     causal = {v.name: held(v, watched[v.name].seconds, watched[v.name].scores) for v in eventful}
     whole = {video.name: offline(holmes, video) for video in eventful}
     late, events, beside, negatives = delays(eventful, watched)
-    right, total = named(eventful, watched)
+    right, total = rightly_called(eventful, watched)
     hours = sum(video.duration for video in eventful) / 3600
     calm = [watched[f"normal-{video.name}"] for video in normal]
     calm_hours = sum(video.duration for video in normal) / 3600
