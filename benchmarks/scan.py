@@ -8,8 +8,8 @@
 
 CPU seconds are compared: they stay nearly the same on a machine that others use too. The yardstick is PyAV
 decoding every frame, with its own choice of threads ("AUTO") and with one. A scan's seconds include features
-and `novelty` scores. Every measurement is a process of its own; the time to load libraries and weights is
-left out.
+and scores, of `novelty` unless --encoder and --scorer are given (`speed`, `loss`). Every measurement is a
+process of its own; the time to load libraries and weights is left out.
 """
 
 from __future__ import annotations
@@ -66,19 +66,20 @@ def plain(path: Path, threads: str) -> Figures:
 
 def scanned(path: Path, options: str) -> Figures:
     """A whole scan into an empty store, and the scores."""
-    from holmesvau.ats.efficientnet import EfficientNetEncoder
-    from holmesvau.ats.novelty import NoveltyScorer
     from holmesvau.ats.scan import ScanConfig, scan
     from holmesvau.ats.store import FeatureStore
+    from holmesvau.holmes import Holmes
     from holmesvau.video import open_video
 
-    encoder, config = EfficientNetEncoder(), ScanConfig(**json.loads(options))
+    given = json.loads(options)
+    config = ScanConfig(**given["shortcuts"])
+    holmes = Holmes.from_pretrained("none", encoder=given["encoder"], scorer=given["scorer"])
     with tempfile.TemporaryDirectory(dir=path.parent) as root:
         began, wall = time.process_time(), time.perf_counter()
         with open_video(path) as video:
-            result = scan(video, encoder, store=FeatureStore(root), config=config)
+            result = scan(video, holmes.encoder, store=FeatureStore(root), config=config)
         between = time.process_time()
-        scores = NoveltyScorer().score(result.features)
+        scores = holmes.scorer.score(result.features)
         ended = time.process_time()
         return {
             "dense": len(scores),
@@ -111,7 +112,7 @@ def watched(path: Path, options: str) -> Figures:
             if source.name in (SCORER_FILE, "windows.safetensors"):
                 shutil.copy(source, root)
         config = HolmesConfig(
-            scan=ScanConfig(**json.loads(options)),
+            scan=ScanConfig(**json.loads(options)["shortcuts"]),
             describe=DescribeConfig(unfamiliar="mark"),
             harmless="keep",
         )
@@ -144,7 +145,12 @@ def measured(what: str, path: Path, argument: str) -> Figures:
     return found
 
 
-def speed(seconds: int, folder: Path) -> None:
+def asked(shortcuts: str, encoder: str | None = None, scorer: str | None = None) -> str:
+    """What a child is asked for."""
+    return json.dumps({"shortcuts": SHORTCUTS[shortcuts], "encoder": encoder, "scorer": scorer})
+
+
+def speed(seconds: int, folder: Path, encoder: str | None, scorer: str | None) -> None:
     import synthetic
 
     print(
@@ -159,7 +165,7 @@ def speed(seconds: int, folder: Path) -> None:
             ("none", "still, steady", "all") if name.startswith("busy") else ("none", "still", "still, calm")
         )
         for shortcuts in taken if number < 2 else taken[-1:]:
-            found = measured("scanned", path, json.dumps(SHORTCUTS[shortcuts]))
+            found = measured("scanned", path, asked(shortcuts, encoder, scorer))
             print(
                 f"| {name} | {shortcuts} | {found['decoded']:.0f} of {auto['frames']:.0f} | "
                 f"{found['encoded']:.0f} of {found['dense']:.0f} | {found['cpu']:.2f} | "
@@ -289,7 +295,7 @@ def memory(hours: Iterable[float], folder: Path, *, whole: bool) -> None:
         synthetic.render(
             path, round(length * 60) * 60, width=160, height=96, fps=2, keyframe_seconds=4, people_seconds=4
         )
-        found = measured(child, path, json.dumps(SHORTCUTS["still, calm"]))
+        found = measured(child, path, asked("still, calm"))
         told = " | ".join(f"{found[name]:.0f}" for name in ("dense", *named, "cpu", "peak_mib"))
         print(f"| {length:.2f} | {told} |", flush=True)
         path.unlink()
@@ -383,8 +389,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, nargs="+", default=[])
     parser.add_argument("--videos", type=int, default=8, help="at most so many of each folder")
     parser.add_argument("--store", type=Path, help="keep the dense features of `loss` here")
-    parser.add_argument("--encoder", help="of `loss`; the default is that of `novelty`")
-    parser.add_argument("--scorer", help="of `loss`: novelty, or a file of scorer weights")
+    parser.add_argument("--encoder", help="of `speed` and `loss`; the default is that of `novelty`")
+    parser.add_argument("--scorer", help="of `speed` and `loss`: novelty, or a file of scorer weights")
     parser.add_argument("--whole", action="store_true", help="`memory` of a watch with the embedded model")
     parser.add_argument("--hours", type=float, nargs="+", default=[1 / 6, 24.0])
     given = parser.parse_args()
@@ -397,7 +403,7 @@ def main() -> None:
     print(f"{machine()}; `python benchmarks/scan.py {' '.join(sys.argv[1:])}`\n")
     with tempfile.TemporaryDirectory() as name:
         if given.what == "speed":
-            speed(given.seconds, Path(name))
+            speed(given.seconds, Path(name), given.encoder, given.scorer)
         elif given.what == "loss":
             with tempfile.TemporaryDirectory() as store:
                 loss(given.data, given.videos, given.store or Path(store), given.encoder, given.scorer)
