@@ -16,7 +16,7 @@ from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.novelty import NoveltyScorer
 from holmesvau.config import load
 from holmesvau.describe import DescribeConfig, SamplerConfig, choose, clip_spans
-from holmesvau.errors import InputError, MissingPartError, ModelError
+from holmesvau.errors import ConfigError, InputError, MissingPartError, ModelError
 from holmesvau.holmes import HolmesConfig
 from holmesvau.report import from_json, to_json
 from holmesvau.types import AnomalyCurve
@@ -217,15 +217,18 @@ def sees_lights(tmp_path_factory) -> ats.UrDmuScorer:
     return lights(tmp_path_factory.mktemp("lights"), 9.0)
 
 
-def lights(tmp_path, standing_out: float) -> ats.UrDmuScorer:
+def lights(tmp_path, standing_out: float, class_bias: int = 3, **metadata: str) -> ats.UrDmuScorer:
+    """A scorer of one score, to whom everything is of the class with that number (3: a change of light)."""
     torch.manual_seed(0)
     names = ClassNames(("Arson", "Fighting"), ("LightChange",))
     head = {PREFIX + name: tensor for name, tensor in ClassHead(len(names)).state_dict().items()}
     head[PREFIX + "mlp.4.weight"][:] = 0
-    head[PREFIX + "mlp.4.bias"][:] = torch.tensor([0.0, 0.0, 0.0, 9.0])
+    head[PREFIX + "mlp.4.bias"][:] = 0
+    head[PREFIX + "mlp.4.bias"][class_bias] = 9.0
     network = ats.UrDmu(EfficientNetEncoder.width).state_dict()
     network["cls_head.mlp.2.bias"][:] = standing_out
-    save_file({**network, **head}, tmp_path / "scorer.safetensors", metadata=names.to_metadata())
+    told = names.to_metadata() | metadata
+    save_file({**network, **head}, tmp_path / "scorer.safetensors", metadata=told)
     return ats.UrDmuScorer(tmp_path / "scorer.safetensors")
 
 
@@ -254,6 +257,29 @@ def test_where_all_is_harmless_a_model_that_sees_the_same_does_not_judge_otherwi
     judgement = watched.summary.judgement
     assert (judgement == "No: what stands out is taken for light change at 0:00–1:00.") == uses_scan
     assert (parse_judgement(judgement).is_anomalous is False) >= uses_scan
+
+
+def test_what_is_hardly_an_event_by_a_calibrated_scorer_is_none_and_the_report_says_so(
+    holmes, burning_room, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(holmes.model, "uses_scan", True)
+    calibrated = {"confidence_temperature": "1.0", "confidence_bias": "-12.0"}
+    scorer = lights(tmp_path, 9.0, 1, **calibrated)
+    dropped, kept = (
+        Holmes(
+            EfficientNetEncoder(), scorer, holmes.model, config=load(HolmesConfig, None, [*SHORT, setting])
+        ).watch(burning_room)
+        for setting in ("least_confidence=0.15", "least_confidence=0")
+    )
+    (event,) = kept.events
+    assert event.confidence < 0.15 and not dropped.events
+    (warning,) = [warning for warning in dropped.warnings if "least_confidence=0" in warning]
+    assert f"0:00–1:00 ({event.confidence:.2f})" in warning and "1 stretch stands out" in warning
+    assert dropped.summary.judgement == (
+        "No: what stands out is taken for nothing out of the ordinary at 0:00–1:00."
+    )
+    with pytest.raises(ConfigError, match="least_confidence"):
+        HolmesConfig(least_confidence=1.5)
 
 
 @pytest.mark.parametrize("uses_scan", [True, False])

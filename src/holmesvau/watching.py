@@ -15,7 +15,7 @@ from holmesvau.ats.events import confidence, find_events, peak
 from holmesvau.ats.features import Progress
 from holmesvau.ats.harmless import harmless, knows_harmless
 from holmesvau.ats.views import cuts
-from holmesvau.clock import span_clock
+from holmesvau.clock import clock, span_clock
 from holmesvau.composed import said
 from holmesvau.describe import choose, unfamiliar
 from holmesvau.metered import Metered
@@ -37,6 +37,9 @@ MODEL_DOWN = (
     "frames are complete."
 )
 
+# Stretches that a warning names.
+_NAMED = 5
+
 
 class Watch:
     """Turns a scored video into a `Report`, keeping account of the time each stage takes."""
@@ -52,7 +55,7 @@ class Watch:
     ) -> None:
         self._holmes, self._config, self._video, self._curve = holmes, holmes.config, video, scored.curve
         self._dense, self._trust = scored.scan.features, scored.trust
-        self._calibration, self._scorer = scored.calibration or float, scored.scorer
+        self._calibration, self._scorer = scored.calibration, scored.scorer
         self._started, self._progress = started, progress
         self._warnings = [*scored.scan.warnings]
         # What stands out and is no event, with what the scorer takes it for, in words; None where it knows no
@@ -164,14 +167,27 @@ class Watch:
             if knows_harmless(self._scorer):
                 self._dismissed = [(span, _taken_for(name)) for span, name in both if name]
             spans = [span for span, name in both if not name]
-        return [
-            Event(
-                span,
-                *peak(self._curve, span),
-                self._calibration(confidence(self._curve, span, spans)),
-            )
+        events = [
+            Event(span, *peak(self._curve, span), self._probability(confidence(self._curve, span, spans)))
             for span in spans
         ]
+        return self._likely(events) if self._calibration is not None else events
+
+    def _probability(self, confidence: float) -> float:
+        if self._calibration is None:
+            return confidence
+        return self._calibration(confidence, self._whole().duration)
+
+    def _likely(self, events: Sequence[Event]) -> list[Event]:
+        """Those that are likely enough in a video of this length; the others are told of in a warning."""
+        least = self._config.least_confidence
+        doubtful = [event for event in events if event.confidence < least]
+        if doubtful:
+            self._warnings.append(_too_doubtful(doubtful, self._whole().duration))
+        if self._dismissed is not None:
+            self._dismissed += [(event.span, _taken_for(NORMAL)) for event in doubtful]
+            self._dismissed.sort(key=lambda one: one[0])
+        return [event for event in events if event.confidence >= least]
 
     def _pictures(self, index: IndexArray) -> tuple[Selection, tuple[bytes, ...]]:
         """The chosen frames' exact times, and their thumbnails."""
@@ -209,6 +225,18 @@ def _no_event(span: Span, name: str) -> str:
     return (
         f"What stands out at {span_clock(span)} is no event: the scorer takes it for "
         f"{_taken_for(name)}{learnt} (--set harmless=keep keeps it)."
+    )
+
+
+def _too_doubtful(events: Sequence[Event], seconds: float) -> str:
+    strongest = sorted(events, key=lambda event: -event.confidence)[:_NAMED]
+    named = ", ".join(f"{span_clock(event.span)} ({event.confidence:.2f})" for event in strongest)
+    more = len(events) - len(strongest)
+    rest = f" and {more} more" if more else ""
+    return (
+        f"{len(events)} stretch{'es stand' if len(events) > 1 else ' stands'} out, but not enough to be "
+        f"taken for an event in {clock(seconds)} of video: {named}{rest}. In brackets is how likely each is "
+        "one (--set least_confidence=0 keeps all)."
     )
 
 

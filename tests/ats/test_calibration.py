@@ -1,5 +1,7 @@
 """Calibration of confidence: known distortions are found and undone; few events change little."""
 
+import math
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -35,6 +37,15 @@ def test_the_order_of_events_stays_and_no_change_is_no_change():
     assert (np.diff(Calibration(3.0, -1.0).of(said)) > 0).all()
     assert np.allclose(Calibration().of(said), said)
     assert 0 <= Calibration(0.1, 5.0)(0.0) <= Calibration(0.1, 5.0)(1.0) <= 1
+
+
+def test_in_a_long_video_the_same_confidence_is_worth_less():
+    found = Calibration(0.7, 0.3)
+    assert found(0.8) == found(0.8, 12.0) == found(0.8, 60.0)
+    odds = [math.log(p / (1 - p)) for p in (found(0.8), found(0.8, 3600.0), found(0.8, 86_400.0))]
+    assert odds[0] - odds[1] == pytest.approx(math.log(60)) and odds[1] - odds[2] == pytest.approx(
+        math.log(24)
+    )
 
 
 def test_few_events_or_only_right_ones_give_no_certainty():

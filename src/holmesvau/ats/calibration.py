@@ -3,6 +3,10 @@
 `events.confidence` says how much the curve supports an event; how often such an event is right depends on the
 scorer. Two numbers learnt on validation videos turn one into the other: the log-odds are divided by a
 temperature and shifted by a bias (without it a confidence below 0.5 could never become one above).
+
+Such videos are short, and half of them hold an anomaly. In an hour there is about as often one as in such a
+minute, but sixty times as much that can be taken for one: the log-odds of an event fall by the logarithm of
+how much longer its video is than those (Bayes' rule with another prior).
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ PRIOR = 1.0
 # Temperatures outside of this are no scaling any more but a constant, or a step.
 SHARPEST, FLATTEST = 0.1, 10.0
 _ROUNDS = 50
+# The length of the videos that calibrations are fitted on, in seconds: those of the recipes are 20 to 70.
+LEARNT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,14 @@ class Calibration:
     temperature: float = 1.0
     bias: float = 0.0
 
-    def __call__(self, confidence: float) -> float:
-        """The probability, in [0, 1], that an event of this confidence is right."""
-        return float(self.of(np.array([confidence]))[0])
+    def __call__(self, confidence: float, seconds: float = 0.0) -> float:
+        """The probability, in [0, 1], that an event of this confidence is right, in a video of that length.
+
+        Up to `LEARNT_SECONDS` the length does not matter.
+        """
+        rarer = math.log(max(1.0, seconds / LEARNT_SECONDS))
+        odds = _log_odds(confidence) / self.temperature + self.bias - rarer
+        return float(_sigmoid(np.asarray(odds)))
 
     def of(self, confidence: npt.ArrayLike) -> FloatArray:
         """The same of `confidence[P]`, each in [0, 1]."""
