@@ -2,6 +2,7 @@
 
     python benchmarks/live.py                             small: 10 videos of 5 minutes, one normal hour
     python benchmarks/live.py --normal-hours 10 --write   the whole one
+    python benchmarks/live.py --normal-hours 6 --piece-hours 1    six places
     python benchmarks/live.py --scorer anomaly_scorer.safetensors --encoder efficientnet-lite0-fovea
 
 Simulated videos are played through `LiveWatch`, as fast as they can be scored, with the reader, the scorer,
@@ -178,7 +179,7 @@ def run(arguments: argparse.Namespace, work: Path) -> dict[str, str]:
         events_root, arguments.videos, seed=arguments.seed, duration=arguments.seconds,
         anomalous_share=1.0, **shared,
     )  # fmt: skip
-    each = min(arguments.normal_hours, 10.0)
+    each = min(arguments.normal_hours, arguments.piece_hours)
     count = max(1, round(arguments.normal_hours / each))
     sim.generate(
         normal_root, count, seed=arguments.seed + 1, duration=each * 3600, anomalous_share=0.0, **shared
@@ -253,8 +254,9 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=10, help="videos with anomalies")
     parser.add_argument("--seconds", type=float, default=300.0, help="length of each")
     parser.add_argument(
-        "--normal-hours", type=float, default=1.0, help="normal video, in pieces of up to 10 h"
+        "--normal-hours", type=float, default=1.0, help="normal video, each piece a place of its own"
     )
+    parser.add_argument("--piece-hours", type=float, default=10.0, help="the longest piece")
     parser.add_argument("--width", type=int, default=320, help="pixels; the height is three quarters of it")
     parser.add_argument("--fps", type=float, default=8.0)
     parser.add_argument("--busy", type=float, default=1.0, help="how much ordinary life there is")
