@@ -15,7 +15,7 @@ from holmesvau.ats.familiarity import FILE as FAMILIARITY_FILE
 from holmesvau.ats.familiarity import Familiarity
 from holmesvau.ats.novelty import NoveltyScorer
 from holmesvau.config import load
-from holmesvau.describe import DescribeConfig, SamplerConfig, choose, clip_spans
+from holmesvau.describe import DescribeConfig, SamplerConfig, choose, choose_calm, clip_spans
 from holmesvau.errors import ConfigError, InputError, MissingPartError, ModelError
 from holmesvau.holmes import HolmesConfig
 from holmesvau.report import from_json, to_json
@@ -150,6 +150,18 @@ def test_event_shorter_than_stride_still_gets_a_frame(span):
 def test_short_span_is_filled_with_the_frames_between_the_dense_ones():
     index = choose(curve(20), 8, SamplerConfig(), span=Span(2, 4))
     assert len(index) == 8 and index[0] == 60 and index[-1] < 120
+
+
+def test_of_a_calm_stretch_frames_are_chosen_where_least_stands_out():
+    bumpy = curve(100)
+    bumpy.scores[:] = np.random.default_rng(0).uniform(0, 0.1, 100)
+    bumpy.scores[30:36] = 0.9
+    index = choose_calm(bumpy, 4, Span(10, 30)) // 15
+    assert len(index) == 4 and index[0] < 38 and index[-1] > 48 and (np.diff(index) > 3).all()
+    assert (bumpy.scores[index] <= np.median(bumpy.scores[20:60])).all()
+    # A stretch of few frames, or of none, is seen all the same.
+    assert len(choose_calm(bumpy, 4, Span(10, 11))) >= 1
+    assert choose_calm(bumpy, 4, Span(10.1, 10.3)).tolist() != []
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(0.5, 1), (4, 1), (11, 2), (300, 4)])

@@ -126,6 +126,30 @@ def test_every_level_is_told_from_the_one_below(told) -> None:
     assert report.model["used"]["calls"] == len(asked.questions)
 
 
+def test_what_stood_out_for_a_moment_is_not_what_a_calm_chapter_is_like(model, video) -> None:
+    class Bumpy(Truth):
+        def score(self, features):
+            scores = super().score(features)
+            scores[(features.seconds >= 380) & (features.seconds < 390)] = 0.45
+            return scores
+
+    class Watched(Asked):
+        def answer(self, visual, question, **options):
+            seen.append(np.asarray(visual.index))
+            return super().answer(visual, question, **options)
+
+    seen: list[np.ndarray] = []
+    config = load(HolmesConfig, None, SETTINGS)
+    report = Holmes(EfficientNetEncoder(), Bumpy(), Watched(model), config=config).watch(video)
+    calm = [chapter for chapter in report.chapters if not chapter.events]
+    last = calm[-1].span
+    assert last.start < 380 and last.end > 390 and all(chapter.summary.description for chapter in calm)
+    (looked,) = [
+        index for index in seen if len(index) == 2 and last.start <= index.min() <= index.max() < last.end
+    ]
+    assert not ((looked >= 380) & (looked < 390)).any()
+
+
 class OneByOne:
     """The same model without a way to ask about several events together."""
 
@@ -277,7 +301,7 @@ def test_a_day_does_not_hide_ten_seconds(model) -> None:
     visual = asked.encode(FrameBatch(pictures, np.arange(2), np.arange(2.0)))
     config = DescribeConfig(granularity="event", max_events=12)
     metered = Metered(asked)
-    telling = Telling(metered, lambda span, n=None: visual, config, GenerationOptions(max_new_tokens=4))
+    telling = Telling(metered, lambda *_, **__: visual, config, GenerationOptions(max_new_tokens=4))
     told, summary, by_rules = telling.tell(events, chapters, Span(0, 86_400))
     short = next(number for number, event in enumerate(events) if event.peak_score == 0.9)
     assert summary.judgement and not by_rules and events[short].summary.description

@@ -150,6 +150,20 @@ def choose(
     return np.unique(np.minimum(np.rint(evenly).astype(np.int64), curve.index[-1]))
 
 
+def choose_calm(curve: AnomalyCurve, num_frames: int, span: Span) -> IndexArray:
+    """Frame indices `[<= num_frames]`, rising, of a span where nothing is to be told but everyday life.
+
+    They are spread evenly over the half of its dense frames with the lowest scores: what stood out for a
+    moment and is no event is not what the span is like.
+    """
+    part = curve.within(span)
+    if not len(part):
+        return choose(curve, 1, SamplerConfig(), span=span)
+    calm = part.index[part.scores <= np.median(part.scores)]
+    places = np.linspace(0, len(calm) - 1, min(num_frames, len(calm)) + 2)[1:-1].round().astype(np.int64)
+    return np.unique(calm[places])
+
+
 def explain(
     model: VisionLanguageModel,
     visual: VisualTokens,

@@ -39,8 +39,10 @@ T = TypeVar("T")
 class Look(Protocol):
     """The frames of a span, or of the whole video, as the model sees them."""
 
-    def __call__(self, span: Span | None, num_frames: int | None = None) -> VisualTokens:
-        """At most `num_frames`; None is as many as the model sees at once."""
+    def __call__(
+        self, span: Span | None, num_frames: int | None = None, *, calm: bool = False
+    ) -> VisualTokens:
+        """At most `num_frames`; None is as many as the model sees at once. `calm`: where least stands out."""
         ...
 
 
@@ -237,7 +239,7 @@ class Telling:
 
     def _calm(self, span: Span) -> str:
         question = prompts.QUESTIONS["video"]["description"]
-        return self.model.answer(self._look(span, self._few), question, options=self._options)
+        return self.model.answer(self._look(span, self._few, calm=True), question, options=self._options)
 
     def _summarised(self, notes: Sequence[Note], last: Sequence[str]) -> Summary | None:
         """From words alone; None where the model has no room for any, since it would invent then."""
@@ -259,11 +261,13 @@ class Telling:
             return self._summary, False
 
         def looked() -> Summary:
-            visual = self._look(None)
             if self._dismissed is not None and not events:
+                # A hug is worth a word in a minute; of hours it is told what they are like.
+                visual = self._look(whole, calm=True) if chapters else self._look(None)
                 question = prompts.QUESTIONS["video"]["description"]
                 description = self.model.answer(visual, question, options=self._options)
                 return Summary(composed.dismissed(self._dismissed), description)
+            visual = self._look(None)
             lines: list[str] = []
             if chapters:
                 question = prompts.QUESTIONS["video"]["analysis"]

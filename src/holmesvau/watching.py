@@ -17,7 +17,7 @@ from holmesvau.ats.harmless import harmless, knows_harmless
 from holmesvau.ats.views import cuts
 from holmesvau.clock import clock, span_clock
 from holmesvau.composed import said
-from holmesvau.describe import choose, unfamiliar
+from holmesvau.describe import choose, choose_calm, unfamiliar
 from holmesvau.metered import Metered
 from holmesvau.telling import Telling
 from holmesvau.types import Answer, Chapter, Event, IndexArray, Report, Selection, Span, Summary
@@ -111,12 +111,15 @@ class Watch:
     def _telling(self, model: Metered, selected: IndexArray, questions: int) -> Telling:
         config, seen = self._config, self._holmes.seen(self._video, self._dense)
 
-        def look(span: Span | None, num_frames: int | None = None) -> VisualTokens:
+        def look(span: Span | None, num_frames: int | None = None, *, calm: bool = False) -> VisualTokens:
             index = selected
             if span is not None:
                 wanted = self._holmes.num_frames
                 wanted = wanted if num_frames is None else min(num_frames, wanted)
-                index = choose(self._curve, wanted, config.sampler, span=span)
+                if calm:
+                    index = choose_calm(self._curve, wanted, span)
+                else:
+                    index = choose(self._curve, wanted, config.sampler, span=span)
             return seen.look(index, lambda missing: model.fetch(missing, self._video.at), model)
 
         return Telling(
