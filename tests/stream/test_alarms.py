@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holmesvau.errors import ConfigError
-from holmesvau.stream.alarms import CURVE_SCORES, AlarmConfig, AlarmWatch, Ended, Moment, Raised
+from holmesvau.stream.alarms import (
+    CURVE_SCORES,
+    AlarmConfig,
+    AlarmWatch,
+    Ended,
+    HeldBack,
+    Moment,
+    Raised,
+)
+from holmesvau.stream.usual import UsualAlarms
 
 STRIDE = 0.5
 
@@ -88,3 +97,48 @@ def test_unusable_thresholds_are_refused() -> None:
     for bad in ({"enter": 0.2}, {"leave": 0.0}, {"enter": 1.5}, {"quiet_seconds": -1.0}):
         with pytest.raises(ConfigError, match=r"\.$"):
             AlarmConfig(**bad)
+
+
+# --- what is usual ---
+
+
+def test_what_is_called_the_same_all_the_time_must_get_higher_than_usual() -> None:
+    usual = UsualAlarms(3.0)
+    rng = np.random.default_rng(0)
+    raised = {0: 0, 1: 0, 2: 0, 3: 0}
+    for number, height in enumerate(rng.uniform(0.5, 0.9, 160)):
+        seconds = number * 90.0
+        raised[int(seconds // 3600)] += height >= max(0.5, usual.bar("Vandalism", seconds))
+        usual.add("Vandalism", seconds, height)
+    # Forty an hour: at first the records among them, then about as many as are let through.
+    assert raised[0] <= 14 and max(raised[1], raised[2], raised[3]) <= 8
+    assert usual.bar("Vandalism", 4 * 3600.0) > 0.8 and usual.bar("Fighting", 4 * 3600.0) == 0.0
+    # After four quiet hours nothing is usual any more.
+    assert usual.bar("Vandalism", 9 * 3600.0) == 0.0
+
+
+def test_few_alarms_or_nameless_ones_are_all_let_through() -> None:
+    usual, off = UsualAlarms(3.0), UsualAlarms(0.0)
+    for number in range(50):
+        for one in (usual, off):
+            assert one.bar("", number * 60.0) == 0.0
+            one.add("", number * 60.0, 0.9)
+        assert off.bar("Fall", number * 60.0) == 0.0
+        off.add("Fall", number * 60.0, 0.9)
+    for number in range(10):
+        assert usual.bar("Fall", number * 3600.0) == 0.0
+        usual.add("Fall", number * 3600.0, 0.9)
+
+
+def test_below_the_bar_nothing_is_raised_and_its_end_is_told() -> None:
+    watching = AlarmWatch(AlarmConfig(), STRIDE)
+    told = []
+    for number, score in enumerate([0.1, 0.6, 0.6, 0.6, 0.1, 0.1, 0.1, 0.6, 0.8, 0.9, 0.9, *[0.1] * 20]):
+        change = watching.step(Moment(number * STRIDE, 0.0, score), bar=0.7)
+        if change is not None:
+            told.append((number, change))
+    (_, held), (raised_at, raised), (_, ended) = told
+    assert isinstance(held, HeldBack) and held.height == pytest.approx(0.6)
+    # What begins below the bar is an alarm as soon as it gets higher, from where it began.
+    assert isinstance(raised, Raised) and raised_at == 8 and raised.start.seconds == 3.5
+    assert isinstance(ended, Ended) and ended.height == pytest.approx(0.9)

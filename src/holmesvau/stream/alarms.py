@@ -25,10 +25,11 @@ class AlarmConfig:
 
     It is raised when the mean score of the last `smooth_seconds` reaches `enter`, begins where that mean
     crossed `leave` before, and ends when it has stayed below `leave` for `quiet_seconds`. `context_seconds`
-    of curve before the start are told with it.
+    of curve before the start are told with it. Of what a trained scorer calls by one name more than
+    `usual_an_hour` times an hour, only what gets higher than usual is an alarm (`stream.usual`; 0: all is).
 
     Raises:
-        ConfigError: unless 0 < `leave` <= `enter` <= 1 and every length is finite and not negative.
+        ConfigError: unless 0 < `leave` <= `enter` <= 1 and every other number is finite and not negative.
     """
 
     enter: float = 0.5
@@ -36,16 +37,17 @@ class AlarmConfig:
     smooth_seconds: float = 1.0
     quiet_seconds: float = 4.0
     context_seconds: float = 30.0
+    usual_an_hour: float = 3.0
 
     def __post_init__(self) -> None:
         if not 0 < self.leave <= self.enter <= 1:
             raise ConfigError(
                 f"Alarms: enter = {self.enter}, leave = {self.leave}: they need 0 < leave <= enter <= 1."
             )
-        for name in (field.name for field in fields(self) if field.name.endswith("_seconds")):
+        for name in (field.name for field in fields(self) if field.name not in ("enter", "leave")):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
-                raise ConfigError(f"Alarms: {name} = {value}: give a number of seconds that is not negative.")
+                raise ConfigError(f"Alarms: {name} = {value}: give a number that is not negative.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,18 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The alarm is over since `end`."""
+    """The alarm is over since `end`; the mean score got as high as `height`."""
 
     end: Moment
     peak: Moment
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What would have been an alarm was not higher than is usual here, and is over."""
+
+    height: float
 
 
 class AlarmWatch:
@@ -85,10 +95,11 @@ class AlarmWatch:
         self._peak: Moment | None = None
         # The first moment below `leave`, while an alarm waits to end.
         self._quiet_since: Moment | None = None
+        self._height = 0.0
         self.is_open = False
 
-    def step(self, now: Moment) -> Raised | Ended | None:
-        """Take the next score; what has changed, if anything."""
+    def step(self, now: Moment, bar: float = 0.0) -> Raised | Ended | HeldBack | None:
+        """Take the next score; what has changed, if anything. Below `bar` nothing is raised now."""
         mean = self._mean(now)
         self._curve.append(now)
         if mean >= self._config.leave:
@@ -97,14 +108,16 @@ class AlarmWatch:
                 self._rise, self._peak = now, now
             elif self._peak is None or now.score > self._peak.score:
                 self._peak = now
-            if not self.is_open and mean >= self._config.enter:
+            self._height = max(self._height, mean)
+            if not self.is_open and mean >= max(self._config.enter, bar):
                 self.is_open = True
                 assert self._peak is not None
                 return Raised(self._rise, self._peak)
             return None
         if not self.is_open:
+            height, self._height = self._height, 0.0
             self._rise = self._peak = None
-            return None
+            return HeldBack(height) if height >= self._config.enter else None
         self._quiet_since = self._quiet_since or now
         if now.seconds - self._quiet_since.seconds >= self._config.quiet_seconds:
             return self._end(self._quiet_since)
@@ -121,8 +134,8 @@ class AlarmWatch:
 
     def _end(self, end: Moment) -> Ended:
         assert self._peak is not None
-        ended = Ended(end, self._peak)
-        self.is_open = False
+        ended = Ended(end, self._peak, self._height)
+        self.is_open, self._height = False, 0.0
         self._rise = self._peak = self._quiet_since = None
         return ended
 

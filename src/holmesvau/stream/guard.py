@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from holmesvau.ats.guarded import Trust
-from holmesvau.stream.alarms import AlarmConfig, AlarmWatch, Ended, Moment, Raised
+from holmesvau.stream.alarms import AlarmConfig, AlarmWatch, Ended, HeldBack, Moment, Raised
 from holmesvau.stream.camera import Camera
 from holmesvau.stream.classes import RecentClasses
 from holmesvau.stream.describer import DescriberConfig, Job, Look
@@ -28,6 +28,7 @@ from holmesvau.stream.record import (
 )
 from holmesvau.stream.recorder import Recorder
 from holmesvau.stream.scoring import CameraScorer, Scored
+from holmesvau.stream.usual import UsualAlarms
 
 # Writes a message down and sends it; the flag says that nothing more is to be told of its alarm.
 Emit = Callable[[AlarmMessage, bool], None]
@@ -79,6 +80,10 @@ class Guard:
         kept = max(2, round(describer.looks_seconds / stride_seconds)) if ask is not None else 0
         self._looks: deque[Look] = deque(maxlen=kept)
         self._classes = RecentClasses(scorer.class_names)
+        self._usual = UsualAlarms(alarms.usual_an_hour)
+        # What the moments are taken for that may become an alarm.
+        self._held = ""
+        self.held_back = 0
         self._alarms: dict[str, _Alarm] = {}
         self._open: str | None = None
 
@@ -89,11 +94,17 @@ class Guard:
         self._classes.see(scored.seconds, scored.score, scored.classes)
         if shot.look:
             self._looks.append(Look(shot.index, now, shot.look))
-        change = self._watch.step(now)
+        label = self._classes.likeliest(now.seconds - self._thresholds.smooth_seconds)
+        if scored.score >= self._thresholds.enter:
+            self._held = label
+        change = self._watch.step(now, self._usual.bar(label, now.seconds))
         if isinstance(change, Raised):
             self._raise(change, now, scored)
         elif isinstance(change, Ended):
             self._end(change)
+        elif isinstance(change, HeldBack):
+            self.held_back += 1
+            self._usual.add(self._held, now.seconds, change.height)
         elif self._open is not None:
             # A long alarm is described before its end.
             alarm = self._alarms[self._open]
@@ -172,6 +183,7 @@ class Guard:
             label=self._classes.likeliest(alarm.message.start.seconds, ended.end.seconds),
             curve=self._curve(alarm.message.start.seconds),
         )  # fmt: skip
+        self._usual.add(alarm.message.label, ended.end.seconds, ended.height)
         self._describe(alarm)
 
     def _describe(self, alarm: _Alarm) -> None:

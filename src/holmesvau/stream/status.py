@@ -31,6 +31,7 @@ def of_camera(guard: Guard, dropped: int, now: float) -> dict[str, Any]:
         "decoder_errors": camera.decoder_errors,
         "bugs": camera.bugs,
         "alarms": guard.raised,
+        "held_back": guard.held_back,
         "unsettled": guard.unsettled,
         "clips": 0 if recorder is None else recorder.written,
         "clips_failed": 0 if recorder is None else recorder.failed,
