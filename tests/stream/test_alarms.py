@@ -134,7 +134,7 @@ def test_below_the_bar_nothing_is_raised_and_its_end_is_told() -> None:
     watching = AlarmWatch(AlarmConfig(), STRIDE)
     told = []
     for number, score in enumerate([0.1, 0.6, 0.6, 0.6, 0.1, 0.1, 0.1, 0.6, 0.8, 0.9, 0.9, *[0.1] * 20]):
-        change = watching.step(Moment(number * STRIDE, 0.0, score), bar=0.7)
+        change = watching.step(Moment(number * STRIDE, 0.0, score), bar=0.65)
         if change is not None:
             told.append((number, change))
     (_, held), (raised_at, raised), (_, ended) = told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,16 @@ from holmesvau.ats.features import Encoded, Features
 from holmesvau.ats.guarded import GuardedScorer
 from holmesvau.ats.novelty import NoveltyScorer
 from holmesvau.ats.urdmu import UrDmu, UrDmuScorer
-from holmesvau.errors import ConfigError
+from holmesvau.errors import ConfigError, InputError
+from holmesvau.stream.alarms import AlarmConfig
+from holmesvau.stream.camera import CameraConfig
 from holmesvau.stream.classes import RecentClasses
+from holmesvau.stream.describer import DescriberConfig
+from holmesvau.stream.guard import Guard
 from holmesvau.stream.inbox import Shot
 from holmesvau.stream.novelty import CausalNovelty, CausalNoveltyConfig
-from holmesvau.stream.scoring import CameraScorer, ScoringConfig
+from holmesvau.stream.record import AlarmMessage
+from holmesvau.stream.scoring import CameraScorer, Scored, ScoringConfig
 from holmesvau.stream.window import RunningTrust, WindowConfig
 from tests.scenes import fixed_camera
 
@@ -257,3 +263,45 @@ def test_the_class_of_the_last_moments_is_what_they_score_highest_in() -> None:
     nameless = RecentClasses(None)
     nameless.see(0.0, 0.9, fall)
     assert nameless.likeliest(0.0) == ""
+
+
+def test_scorer_of_other_features_is_refused_before_the_first_picture(guarded: GuardedScorer) -> None:
+    pooled, cells = features(3)
+    encoder = Given(pooled, cells)
+    encoder.width = 24
+    with pytest.raises(InputError, match="was trained on class tokens of width 16"):
+        CameraScorer(encoder, guarded.trained, ScoringConfig())
+
+
+# --- a camera's guard ---
+
+
+class Calling:
+    """A scorer that calls something a fall every minute and once, higher, a fight."""
+
+    class_names = ClassNames(("Fighting", "Fall"))
+
+    def see(self, shot: Shot) -> Scored:
+        second = shot.seconds % 60
+        fight, fall = 1800 <= shot.seconds < 1810, 20 <= second < 26
+        score = 0.6 if fight else 0.7 + 0.0001 * (shot.seconds % 7) if fall else 0.05
+        classes = np.array([0.1, 0.8 if fight else 0.1, 0.1 if fight else 0.8], np.float32)
+        return Scored(shot.index, shot.seconds, score, "urdmu", None, classes)
+
+
+@pytest.mark.parametrize("an_hour", [3.0, 0.0])
+def test_guard_holds_back_what_a_camera_raises_all_the_time_and_nothing_else(an_hour: float) -> None:
+    told: list[AlarmMessage] = []
+    camera = SimpleNamespace(
+        config=CameraConfig(source="gate.mp4", name="gate"), source=SimpleNamespace(name="gate")
+    )
+    guard = Guard(
+        camera, Calling(), AlarmConfig(usual_an_hour=an_hour), DescriberConfig(), STRIDE,  # type: ignore[arg-type]
+        recorder=None, emit=lambda message, _: told.append(message), ask=None,
+    )  # fmt: skip
+    for shot in shots(round(3600 / STRIDE)):
+        guard.see(shot)
+    raised = [message.label for message in told if message.reason == "raised"]
+    assert raised.count("Fighting") == 1 and len(raised) == guard.raised
+    assert len(raised) + guard.held_back == 61
+    assert raised.count("Fall") == 60 if not an_hour else 3 <= raised.count("Fall") < 20

@@ -99,7 +99,7 @@ class AlarmWatch:
         self.is_open = False
 
     def step(self, now: Moment, bar: float = 0.0) -> Raised | Ended | HeldBack | None:
-        """Take the next score; what has changed, if anything. Below `bar` nothing is raised now."""
+        """Take the next score; what has changed, if anything. Up to `bar` nothing is raised now."""
         mean = self._mean(now)
         self._curve.append(now)
         if mean >= self._config.leave:
@@ -109,7 +109,7 @@ class AlarmWatch:
             elif self._peak is None or now.score > self._peak.score:
                 self._peak = now
             self._height = max(self._height, mean)
-            if not self.is_open and mean >= max(self._config.enter, bar):
+            if not self.is_open and mean >= self._config.enter and mean > bar:
                 self.is_open = True
                 assert self._peak is not None
                 return Raised(self._rise, self._peak)

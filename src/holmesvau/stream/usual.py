@@ -28,7 +28,7 @@ class UsualAlarms:
         self._began: float | None = None
 
     def bar(self, label: str, seconds: float) -> float:
-        """How high an alarm of this kind must be at this time of the camera."""
+        """What an alarm of this kind must get higher than at this time of the camera."""
         self._began = seconds if self._began is None else self._began
         known = self._heights.get(label)
         if not (self._an_hour and label and known):
