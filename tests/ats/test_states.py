@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from holmesvau.ats.features import Features, gathered
+from holmesvau.ats.features import Features, read_rows
 from holmesvau.ats.states import StatesAt
 from holmesvau.ats.urdmu import UrDmu, UrDmuScorer
 
@@ -68,11 +68,11 @@ def test_rows_that_lie_far_apart_are_read_without_mapping_all_between(tmp_path: 
     written.flush()
     mapped = np.memmap(path, np.uint8, "r", shape=shape)
     rows = np.linspace(0, len(mapped) - 1, 300).astype(np.int64)
-    found = gathered(mapped, rows)
+    found = read_rows(mapped, rows)
     assert np.array_equal(found, mapped[rows])
-    assert type(found) is np.ndarray and gathered(mapped, rows[:0]).shape == (0, 6000)
+    assert type(found) is np.ndarray and read_rows(mapped, rows[:0]).shape == (0, 6000)
     assert np.array_equal(mapped[rows], found) and resident_bytes(path) > 1_000_000
-    gathered(mapped, rows)
+    read_rows(mapped, rows)
     assert resident_bytes(path) == 0
 
 

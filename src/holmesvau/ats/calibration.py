@@ -45,13 +45,12 @@ class Calibration:
 
         Up to `LEARNT_SECONDS` the length does not matter.
         """
-        rarer = math.log(max(1.0, seconds / LEARNT_SECONDS))
-        odds = _log_odds(confidence) / self.temperature + self.bias - rarer
-        return float(_sigmoid(np.asarray(odds)))
+        return float(self.of(np.array([confidence]), seconds)[0])
 
-    def of(self, confidence: npt.ArrayLike) -> FloatArray:
+    def of(self, confidence: npt.ArrayLike, seconds: float = 0.0) -> FloatArray:
         """The same of `confidence[P]`, each in [0, 1]."""
-        probability: FloatArray = _sigmoid(_log_odds(confidence) / self.temperature + self.bias)
+        rarer = math.log(max(1.0, seconds / LEARNT_SECONDS))
+        probability: FloatArray = _sigmoid(_log_odds(confidence) / self.temperature + self.bias - rarer)
         return probability
 
     @classmethod

@@ -76,7 +76,7 @@ def let_go(array: npt.NDArray[Any]) -> None:
         mapping.madvise(mmap.MADV_DONTNEED)
 
 
-def gathered(array: npt.NDArray[Any], rows: IndexArray) -> npt.NDArray[Any]:
+def read_rows(array: npt.NDArray[Any], rows: IndexArray) -> npt.NDArray[Any]:
     """`array[rows]`, a copy, of a memory-mapped array whose rows lie far apart.
 
     The kernel maps up to 2 MB around each row that is read, so that some hundred rows of a day would map all

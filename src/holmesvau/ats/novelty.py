@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from holmesvau.ats.features import Features, gathered
+from holmesvau.ats.features import Features, read_rows
 from holmesvau.ats.views import FloatCells, directions, find_views
 from holmesvau.errors import ConfigError
 from holmesvau.types import FloatArray, IndexArray, ScoreArray
@@ -148,13 +148,13 @@ class NoveltyScorer:
         config = self.config
         seconds = features.seconds[members]
         kept = np.linspace(0, len(members) - 1, min(config.remembered, len(members))).round().astype(np.int64)
-        normal = Normal.of(directions(gathered(features.cells, members[kept])), seconds[kept])
+        normal = Normal.of(directions(read_rows(features.cells, members[kept])), seconds[kept])
         seen = np.cumsum(durations[members])
         apart = max(LEAST_APART, min(config.apart_seconds, float(seen[-1]) / 10))
         whole, before = np.zeros(len(members), np.float32), np.zeros(len(members), np.float32)
         for start in range(0, len(members), CHUNK):
             place = slice(start, start + CHUNK)
-            looks = directions(gathered(features.cells, members[place]))
+            looks = directions(read_rows(features.cells, members[place]))
             whole[place], before[place] = normal.distances(looks, seconds[place], apart, config)
         calm, usual = np.quantile(whole, [0.1, 0.5])
         half = max(config.least_half, min(config.over_usual * usual, max(config.most_half, OVER_CALM * calm)))

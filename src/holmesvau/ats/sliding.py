@@ -39,7 +39,7 @@ class Newest:
 class SlidingScorer:
     """The scores of a source's pictures, one by one, each among the `frames` before it.
 
-    Four to five times as fast as scoring every window as a whole (`benchmarks/results/live.md`). What it
+    Three to four times as fast as scoring every window as a whole (`benchmarks/results/live.md`). What it
     keeps is bounded: a token and 2,048 numbers a frame of the window.
     """
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from holmesvau.ats.features import HalfArray, gathered, let_go
+from holmesvau.ats.features import HalfArray, let_go, read_rows
 from holmesvau.types import IndexArray
 
 FloatCells = npt.NDArray[np.float32]
@@ -71,7 +71,7 @@ def cuts(cells: HalfArray) -> IndexArray:
 def _usual_look(cells: HalfArray, start: int, end: int) -> FloatCells:
     """The median direction `[P, c]` of each place over frames spread over a stretch."""
     spread = np.unique(np.linspace(start, end - 1, min(LOOKS, end - start)).astype(np.int64))
-    median = np.median(directions(gathered(cells, spread)), axis=0)
+    median = np.median(directions(read_rows(cells, spread)), axis=0)
     look: FloatCells = median / np.maximum(np.linalg.norm(median, axis=-1, keepdims=True), 1e-6)
     return look
 

@@ -28,7 +28,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holmesvau.ats import efficientnet, fovea, foveal
-from holmesvau.ats.features import Features, gathered
+from holmesvau.ats.features import Features, read_rows
 from holmesvau.ats.foveal import FovealEncoder
 from holmesvau.ats.states import StatesAt
 from holmesvau.ats.urdmu import UrDmuScorer
@@ -288,7 +288,7 @@ class Tiny(Spoken):
         known = np.asarray(scanned.index)[rows] == frames.index
         pictures = np.empty((len(frames), self.config.views, efficientnet.CHANNELS), np.float16)
         # The scan has looked at most of these frames already.
-        pictures[known] = foveal.parts(gathered(scanned.pooled, rows[known]))[0]
+        pictures[known] = foveal.parts(read_rows(scanned.pooled, rows[known]))[0]
         if not known.all():
             numbers = states[~known, -fovea.MOTION :]
             pictures[~known] = self._eye.views(frames.frames[~known], numbers)
@@ -302,7 +302,7 @@ class Tiny(Spoken):
         rows = np.minimum(np.searchsorted(scanned.index, index), len(scanned) - 1)
         if not np.array_equal(np.asarray(scanned.index)[rows], index):
             return None
-        pictures = np.asarray(foveal.parts(gathered(scanned.pooled, rows))[0], np.float16)
+        pictures = np.asarray(foveal.parts(read_rows(scanned.pooled, rows))[0], np.float16)
         return {"pictures": pictures, "states": self._states(scanned, rows)}
 
     def _scanned(self, dense: Features | None) -> Features | None:
@@ -324,7 +324,7 @@ class Tiny(Spoken):
 
     def _states(self, dense: Features, rows: IndexArray) -> npt.NDArray[np.float16]:
         """`[N, S]` of the dense frames `rows[N]`; the scorer's states of the last video are kept."""
-        numbers = np.asarray(foveal.parts(gathered(dense.pooled, rows))[1], np.float16)
+        numbers = np.asarray(foveal.parts(read_rows(dense.pooled, rows))[1], np.float16)
         told = np.zeros((len(rows), self.config.state_width - fovea.MOTION), np.float16)
         if self.scorer is not None:
             if self._read is None or self._read.features is not dense:
